@@ -28,6 +28,7 @@ pub(crate) use base::EMBEDDINGS_OF_XL;
 pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use catalogue::CatalogueEntry;
 pub use error::ModelError;
+pub(crate) use flux2_file::original_layer as flux2_original_layer;
 pub use flux2_file::{Flux2File, with_transformer};
 pub use json::parse_json;
 pub use package::{EmbeddedPackage, FolderPackage, Package};

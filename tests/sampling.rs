@@ -12,6 +12,8 @@ mod copy_folder;
 mod distilled;
 #[path = "sampling/edits.rs"]
 mod edits;
+#[path = "sampling/flow_loras.rs"]
+mod flow_loras;
 #[path = "sampling/inpainting.rs"]
 mod inpainting;
 #[path = "sampling/klein.rs"]

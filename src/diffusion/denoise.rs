@@ -7,11 +7,12 @@ mod tiles;
 pub mod unet;
 pub mod z_image;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::{
     Conditioning, DiffusionError, Interrupt,
     adapter::{ActiveAdapters, AdapterPlaces},
+    lora::LoraFile,
 };
 
 pub(super) use batch::ConditioningBatches;
@@ -61,6 +62,19 @@ pub trait Denoiser: Send + Sync {
     /// Whether [`Conditioning::references`] have an effect. `false` by default.
     fn sees_references(&self) -> bool {
         false
+    }
+
+    /// The same network, with these low-rank adapters instead of those before. Both share their weights. `None` by default: the
+    /// network is [loaded again](super::ModelParts::load_networks) with changed weights.
+    ///
+    /// # Errors
+    /// If a layer of a file is for another shape, or cannot be read.
+    fn with_loras(
+        &self,
+        _loras: &[LoraFile],
+        _device: &Device,
+    ) -> Result<Option<Box<dyn Denoiser>>, DiffusionError> {
+        Ok(None)
     }
 
     /// The places in which adapters act. `None` by default: [`DenoiserInput::adapters`] has no effect.

@@ -65,7 +65,9 @@ pub enum DiffusionError {
         autoencoder: usize,
     },
     /// The family of the model cannot have low-rank adapters.
-    #[error("this model cannot have LoRAs: leave them out, or choose a model of Stable Diffusion")]
+    #[error(
+        "this model cannot have LoRAs: leave them out, or choose a model of Stable Diffusion, FLUX.2 Klein or Z-Image"
+    )]
     NoLoras,
     /// No file has the name of a LoRA.
     #[error(

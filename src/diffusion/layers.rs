@@ -1,19 +1,27 @@
 //! Layers: the operations of [`ops`](crate::ops) with their weights.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::weights::StoredWeights;
+use super::{
+    DiffusionError,
+    lora::{LoraFile, LowRank},
+    weights::StoredWeights,
+};
 use crate::{
-    model::tensors::StoredTensor,
+    model::tensors::{StoredTensor, View},
     ops::{self, Activation, Differentiable},
 };
 
 /// A dense layer.
 #[derive(Clone, Debug)]
 pub(super) struct Linear {
+    /// The name of the layer in its component.
+    name: String,
     weight: Weight,
     bias: Option<Tensor>,
+    /// The change by low-rank adapters.
+    change: Option<LowRank>,
 }
 
 /// The matrix of a dense layer, `(out, in)`.
@@ -40,6 +48,15 @@ impl Weight {
             stored => Ok(Self::Stored(stored)),
         }
     }
+
+    fn shape(&self) -> Result<[usize; 2]> {
+        let (out, input) = match self {
+            Self::Wide(weight) => weight.dims2()?,
+            Self::Stored(StoredTensor::Plain(weight)) => weight.dims2()?,
+            Self::Stored(StoredTensor::Quantized(weight)) => weight.shape().dims2()?,
+        };
+        Ok([out, input])
+    }
 }
 
 impl Linear {
@@ -54,7 +71,7 @@ impl Linear {
         weights: &VarBuilder,
     ) -> Result<Self> {
         let weight = StoredTensor::Plain(weights.get((output, input), "weight")?);
-        Ok(Self { weight: Weight::new(weight)?, bias: None })
+        Self::new(weights.prefix(), weight)
     }
 
     /// A layer without a bias that keeps its weight as it is stored.
@@ -63,17 +80,40 @@ impl Linear {
         output: usize,
         weights: &StoredWeights,
     ) -> Result<Self> {
-        Ok(Self { weight: Weight::new(weights.get((output, input), "weight")?)?, bias: None })
+        Self::new(weights.wide().prefix(), weights.get((output, input), "weight")?)
+    }
+
+    fn new(name: String, weight: StoredTensor) -> Result<Self> {
+        Ok(Self { name, weight: Weight::new(weight)?, bias: None, change: None })
+    }
+
+    /// Changes the layer by low-rank adapters, instead of those before. `names` gives the possible names of a layer in their
+    /// files, by its name in diffusers.
+    ///
+    /// # Errors
+    /// If the layer of a file is for another shape, or cannot be read.
+    pub(super) fn set_loras(
+        &mut self,
+        loras: &[LoraFile],
+        names: fn(&str) -> Vec<(String, View)>,
+        device: &Device,
+    ) -> std::result::Result<(), DiffusionError> {
+        self.change = LoraFile::change(loras, &names(&self.name), self.weight.shape()?, device)?;
+        Ok(())
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let bias = self.bias.as_ref();
-        match &self.weight {
-            Weight::Wide(weight) => ops::linear(x, weight, bias),
+        let output = match &self.weight {
+            Weight::Wide(weight) => ops::linear(x, weight, bias)?,
             Weight::Stored(weight) => {
                 let weight = weight.clone();
-                ops::linear_with(x, move || weight.widened(), bias)
+                ops::linear_with(x, move || weight.widened(), bias)?
             }
+        };
+        match &self.change {
+            Some(change) => change.add_to(&output, x),
+            None => Ok(output),
         }
     }
 }

@@ -1,13 +1,18 @@
 //! Low-rank adapters (Hu et al. 2021, arXiv:2106.09685): changes of a model's weights in a file of their own.
 //!
-//! A weight `W` becomes `W + weight * alpha / rank * up * down` when it is loaded. The files have the names of kohya's
-//! sd-scripts, of diffusers, or of peft.
+//! A weight `W` becomes `W + weight * alpha / rank * up * down`: when it is loaded, for the networks of Stable Diffusion. The
+//! transformers of FLUX.2 and Z-Image keep their weights as they are stored, and add the product of the small matrices to the
+//! output of a layer. The files have the names of kohya's sd-scripts, of diffusers, of peft, or of the original programs.
 
 mod file;
 mod hash;
 mod loras;
+mod low_rank;
+mod metadata;
 mod names;
 
 pub use file::LoraFile;
 pub(super) use hash::hash_files;
 pub use loras::Loras;
+pub(super) use low_rank::LowRank;
+pub(super) use names::{of_flux2, of_z_image};

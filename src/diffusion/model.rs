@@ -51,7 +51,8 @@ pub struct ModelParts {
     /// The package whose [optional components](crate::model::package::optional_components) are for the model, if it has
     /// any.
     pub package: Option<Arc<dyn Package>>,
-    /// Loads the networks with low-rank adapters. `None` if the family cannot have any.
+    /// Loads the networks with low-rank adapters. `None` if the family cannot have any, or if the denoiser takes them [beside its
+    /// weights](Denoiser::with_loras).
     pub load_networks: Option<Box<LoadNetworks>>,
     /// The device that the networks run on.
     pub device: Device,

@@ -1,5 +1,7 @@
 //! The base models: what a file is made for.
 
+mod transformer;
+
 use serde::{Serialize, Serializer};
 
 use super::tensors::TensorHeader;
@@ -13,6 +15,10 @@ pub enum BaseModel {
     Sd2,
     /// Stable Diffusion XL.
     Xl,
+    /// FLUX.2 Klein, of any size.
+    Flux2Klein,
+    /// Z-Image and Z-Image-Turbo.
+    ZImage,
 }
 
 /// A part of the names of the layers that read the prompt, by which the width of prompts is found.
@@ -27,7 +33,7 @@ pub(crate) const EMBEDDINGS_OF_XL: [&str; 2] = ["clip_l", "clip_g"];
 
 impl BaseModel {
     /// All base models.
-    pub const ALL: [Self; 3] = [Self::Sd1, Self::Sd2, Self::Xl];
+    pub const ALL: [Self; 5] = [Self::Sd1, Self::Sd2, Self::Xl, Self::Flux2Klein, Self::ZImage];
 
     /// The display name.
     #[must_use]
@@ -36,6 +42,8 @@ impl BaseModel {
             Self::Sd1 => "Stable Diffusion 1.x",
             Self::Sd2 => "Stable Diffusion 2.x",
             Self::Xl => "Stable Diffusion XL",
+            Self::Flux2Klein => "FLUX.2 Klein",
+            Self::ZImage => "Z-Image",
         }
     }
 
@@ -45,12 +53,13 @@ impl BaseModel {
         Self::ALL.into_iter().find(|base| base.name() == name)
     }
 
-    /// The width of the prompt's vectors, which the layers of the denoiser read.
-    const fn prompt_width(self) -> usize {
+    /// The width of the prompt's vectors, which the layers of a UNet read.
+    const fn prompt_width(self) -> Option<usize> {
         match self {
-            Self::Sd1 => 768,
-            Self::Sd2 => 1024,
-            Self::Xl => 2048,
+            Self::Sd1 => Some(768),
+            Self::Sd2 => Some(1024),
+            Self::Xl => Some(2048),
+            Self::Flux2Klein | Self::ZImage => None,
         }
     }
 
@@ -60,7 +69,8 @@ impl BaseModel {
             // Measured with 512 and 768 pixels.
             Self::Sd1 => 1_250_000_000,
             Self::Sd2 => 2_500_000_000,
-            Self::Xl => 4_000_000_000,
+            // An estimate for the transformers.
+            Self::Xl | Self::Flux2Klein | Self::ZImage => 4_000_000_000,
         }
     }
 
@@ -68,6 +78,11 @@ impl BaseModel {
     pub(super) fn of_header(header: &TensorHeader) -> Option<Self> {
         let width = header.names().iter().find_map(|name| prompt_width(name, header.shape(name)?));
         Self::of_width(width?)
+    }
+
+    /// The base of a low-rank adapter: by the width of prompts for a UNet, and by the names of layers for a transformer.
+    pub(super) fn of_lora(header: &TensorHeader) -> Option<Self> {
+        Self::of_header(header).or_else(|| transformer::of_lora(header))
     }
 
     /// The base of a textual inversion: `clip_l` and `clip_g`, or a single tensor of any name with vectors of the width of
@@ -86,7 +101,7 @@ impl BaseModel {
     }
 
     fn of_width(width: usize) -> Option<Self> {
-        Self::ALL.into_iter().find(|base| base.prompt_width() == width)
+        Self::ALL.into_iter().find(|base| base.prompt_width() == Some(width))
     }
 }
 
@@ -111,10 +126,10 @@ impl Serialize for BaseModel {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn header(tensors: &[(&str, &[usize])]) -> TensorHeader {
+    pub(in crate::model) fn header(tensors: &[(&str, &[usize])]) -> TensorHeader {
         let mut bytes = 0;
         let entries = tensors.iter().map(|(name, shape)| {
             let from = bytes;

@@ -14,6 +14,7 @@ use super::{
     tensors::{Converted, WeightFile, count, dims, unsupported},
 };
 pub(super) use names::Names;
+pub(crate) use names::original_layer;
 pub use package::Flux2File;
 
 /// The coordinates of a token. In the published models, each turns a quarter of the elements of a head, in pairs.

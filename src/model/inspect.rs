@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     BaseModel,
-    detect::{self, TRANSFORMER, TRANSFORMER_CLASS, WeightsInMemory},
+    detect::{self, TRANSFORMER_CLASS, WeightsInMemory},
     ldm,
     licence::Terms,
     tensors::{GgufError, HeaderError, NumberType, TensorHeader},
@@ -233,10 +233,6 @@ pub enum Obstacle {
     NoModel(String),
 }
 
-/// What the networks of FLUX.2 Klein or Z-Image use besides their weights for a picture of 1024 x 1024 pixels, in bytes: an
-/// estimate.
-const TRANSFORMER_PICTURE_MEMORY: u64 = 4_000_000_000;
-
 /// The bytes of a weight as a 32-bit float.
 const BYTES_PER_WEIGHT: u64 = 4;
 
@@ -331,18 +327,7 @@ impl Inspection {
         if !self.is_model() {
             return None;
         }
-        let has_transformer = match &self.kind {
-            ModelKind::Pipeline(class) => {
-                detect::family(class).is_some_and(|family| family.component(TRANSFORMER).is_some())
-            }
-            _ => false,
-        };
-        let picture = match self.base {
-            Some(base) => base.picture_memory(),
-            None if has_transformer => TRANSFORMER_PICTURE_MEMORY,
-            None => return None,
-        };
-        Some(self.weights_memory()?.saturating_add(picture))
+        Some(self.weights_memory()?.saturating_add(self.base?.picture_memory()))
     }
 
     /// What the licence allows to do with pictures, if it is a known licence.
@@ -466,8 +451,8 @@ mod tests {
         assert_eq!(all, Some(4 * (860 + 84 + 123) + 1_250_000_000));
         let parts = [("transformer", 4000), ("vae", 84), ("text_encoder", 4000)];
         let transformer = 2 * (4000 - 7) + 4 * 7;
-        for family in [FLUX2_KLEIN, Z_IMAGE] {
-            let [weights, all] = memory(pipeline(family), None, &parts);
+        for (family, base) in [(FLUX2_KLEIN, BaseModel::Flux2Klein), (Z_IMAGE, BaseModel::ZImage)] {
+            let [weights, all] = memory(pipeline(family), Some(base), &parts);
             assert_eq!(weights, Some(transformer + 4 * 84), "the text encoder keeps no weights");
             assert_eq!(all, Some(transformer + 4 * 84 + 4_000_000_000));
         }

@@ -24,11 +24,38 @@ pub(super) const AUTOENCODER: &str = "first_stage_model.";
 
 /// The names of the families that run here, for error messages.
 pub(super) fn single_file_families() -> String {
-    BaseModel::ALL.map(BaseModel::name).join(", ")
+    LdmFamily::ALL.map(|family| family.base().name()).join(", ")
 }
 
-impl BaseModel {
-    /// The base of a file with a UNet and without text encoders.
+/// A base model that is published as a single file in LDM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LdmFamily {
+    /// Stable Diffusion 1.x.
+    Sd1,
+    /// Stable Diffusion 2.x.
+    Sd2,
+    /// Stable Diffusion XL.
+    Xl,
+}
+
+impl LdmFamily {
+    const ALL: [Self; 3] = [Self::Sd1, Self::Sd2, Self::Xl];
+
+    /// The base model.
+    pub(super) const fn base(self) -> BaseModel {
+        match self {
+            Self::Sd1 => BaseModel::Sd1,
+            Self::Sd2 => BaseModel::Sd2,
+            Self::Xl => BaseModel::Xl,
+        }
+    }
+
+    /// The family of the base model with this display name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.base().name() == name)
+    }
+
+    /// The family of a file with a UNet and without text encoders.
     pub(super) fn of_unet(header: &TensorHeader) -> Option<Self> {
         let names = header.names();
         let has = |part: &str| names.iter().any(|name| name.contains(part));
@@ -43,9 +70,9 @@ impl BaseModel {
         }
     }
 
-    /// The base of a file with text encoders. `has` tells whether a tensor with this prefix exists.
+    /// The family of a file with text encoders. `has` tells whether a tensor with this prefix exists.
     pub(super) fn of_text_encoders(has: &dyn Fn(&str) -> bool) -> Option<Self> {
-        let encoders = |base: &Self| base.text_encoders().iter().all(|it| has(it.prefix()));
+        let encoders = |family: &Self| family.text_encoders().iter().all(|it| has(it.prefix()));
         // The first text encoder of XL does not occur in the others.
         Self::ALL.into_iter().rev().find(encoders)
     }

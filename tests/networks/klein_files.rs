@@ -37,7 +37,7 @@ fn vector(tensor: &Tensor) -> Vec<f32> {
 }
 
 /// A copy of `klein` whose transformer has heads of 16 elements, as the one in blocks.
-fn with_heads_of_16() -> TempDir {
+pub(super) fn with_heads_of_16() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy_folder(&fixtures().join("klein"), folder.path());
     let path = folder.path().join("transformer/config.json");

@@ -11,6 +11,7 @@ mod control_nets;
 #[path = "../../src/test_support/copy_folder.rs"]
 mod copy_folder;
 mod embeddings;
+mod flow_loras;
 mod flux2;
 #[path = "../common/inpainting.rs"]
 mod inpainting;

@@ -272,8 +272,9 @@ def smooth_picture(name, width, height):
     return (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
 
 
-def draw(case):
-    built = Flux2KleinPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
+def draw(case, built=None):
+    """A picture, of the pipeline in the fixtures or of another one."""
+    built = built or Flux2KleinPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
     built.set_progress_bar_config(disable=True)
     built.register_to_config(is_distilled=case["is_distilled"])
     width, height = case["size"]

@@ -168,14 +168,19 @@ def record_transformers():
     sums = {f"sums.{name}": weight.sum(-1) for name, weight in converted.items() if weight.ndim == 2}
     save_tensors("networks/klein_original.safetensors", run | sums)
 
+    _, run = prediction(BLOCKS, blocks(), "klein_blocks")
+    save_tensors("networks/klein_blocks.safetensors", run)
+
+
+def blocks():
+    """Writes a transformer in GGUF, and returns its numbers."""
     file, wide = writer("klein_original.gguf", "flux"), {}
     for name, weight in original_weights(BLOCKS, "klein_blocks").items():
         is_matrix = weight.ndim == 2 and weight.shape[-1] % 32 == 0
         kind = Type.F32 if weight.ndim == 1 else Type.Q8_0 if "qkv" in name else Type.Q4_0 if is_matrix else Type.F16
         wide[name] = add(file, name, weight, kind)
     finish(file)
-    _, run = prediction(BLOCKS, wide, "klein_blocks")
-    save_tensors("networks/klein_blocks.safetensors", run)
+    return wide
 
 
 #: The names of a layer in transformers and in llama.cpp.

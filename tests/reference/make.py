@@ -15,6 +15,7 @@ import control_nets
 import distilled
 import edits
 import embeddings
+import flow_loras
 import flux2
 import guidance_interval
 import inpainting
@@ -66,6 +67,7 @@ def main():
             klein_parts.record()
             z_image.save()
             z_image.record()
+            flow_loras.record()
         case ["full", folder]:
             import full_size
 

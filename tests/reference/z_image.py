@@ -199,8 +199,9 @@ def record_autoencoder(network):
     )
 
 
-def draw(case):
-    built = pipeline(use_dynamic_shifting=case["dynamic"])
+def draw(case, built=None):
+    """A picture, of a new pipeline or of another one."""
+    built = built or pipeline(use_dynamic_shifting=case["dynamic"])
     width, height = case["size"]
     noise = randn(f"pipelines/{case['name']}", 1, 4, height // 8, width // 8)
     way = [noise]

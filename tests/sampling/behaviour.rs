@@ -18,7 +18,7 @@ use image::{Rgba, RgbaImage, imageops};
 
 use super::{copy_folder::copy_folder, fixture};
 
-fn recipe(steps: u32) -> Recipe {
+pub(super) fn recipe(steps: u32) -> Recipe {
     Recipe {
         prompt: "a sailing ship by the sea at sunset".to_owned(),
         negative_prompt: "in the rain".to_owned(),

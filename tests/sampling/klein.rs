@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::{assert_near, copy_folder::copy_folder, fixture, range, tensors};
 
 /// The tolerance of latents and pictures, relative to their range.
-const TOLERANCE: f64 = 1e-4;
+pub(super) const TOLERANCE: f64 = 1e-4;
 
 #[derive(Deserialize)]
 struct Picture {

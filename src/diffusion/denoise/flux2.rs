@@ -19,7 +19,10 @@ use self::{
 use super::{Denoiser, DenoiserInput};
 use crate::{
     diffusion::{
-        Conditioning, DiffusionError, Interrupt, config::ConfigFile, layers::Linear,
+        Conditioning, DiffusionError, Interrupt,
+        config::ConfigFile,
+        layers::Linear,
+        lora::{self, LoraFile},
         weights::StoredWeights,
     },
     model::Package,
@@ -81,6 +84,18 @@ impl Denoiser for Flux2Transformer2DModel {
     fn is_distilled(&self) -> bool {
         self.is_distilled
     }
+
+    fn with_loras(
+        &self,
+        loras: &[LoraFile],
+        device: &Device,
+    ) -> Result<Option<Box<dyn Denoiser>>, DiffusionError> {
+        let mut changed = self.clone();
+        for layer in changed.layers() {
+            layer.set_loras(loras, lora::of_flux2, device)?;
+        }
+        Ok(Some(Box::new(changed)))
+    }
 }
 
 impl Flux2Transformer2DModel {
@@ -122,6 +137,24 @@ impl Flux2Transformer2DModel {
             config,
             is_distilled,
         })
+    }
+
+    /// All dense layers.
+    fn layers(&mut self) -> Vec<&mut Linear> {
+        let [first, second] = &mut self.time;
+        let mut layers = vec![
+            first,
+            second,
+            &mut self.modulation_of_latents,
+            &mut self.modulation_of_text,
+            &mut self.modulation_of_both,
+            &mut self.latents_in,
+            &mut self.text_in,
+            &mut self.norm_out,
+            &mut self.latents_out,
+        ];
+        layers.extend(self.blocks.iter_mut().flat_map(|(_, block)| block.layers()));
+        layers
     }
 
     /// The channels of a token of the context.

@@ -22,6 +22,7 @@ use crate::{
         Conditioning, DiffusionError, Interrupt,
         config::ConfigFile,
         layers::{Linear, RmsNorm},
+        lora::{self, LoraFile},
         weights::StoredWeights,
     },
     model::Package,
@@ -96,6 +97,18 @@ impl Denoiser for ZImageTransformer2DModel {
     fn neutral_guidance_scale(&self) -> f32 {
         0.0
     }
+
+    fn with_loras(
+        &self,
+        loras: &[LoraFile],
+        device: &Device,
+    ) -> Result<Option<Box<dyn Denoiser>>, DiffusionError> {
+        let mut changed = self.clone();
+        for layer in changed.layers() {
+            layer.set_loras(loras, lora::of_z_image, device)?;
+        }
+        Ok(Some(Box::new(changed)))
+    }
 }
 
 impl ZImageTransformer2DModel {
@@ -149,6 +162,22 @@ impl ZImageTransformer2DModel {
             latents_out: Linear::load(width, patch, &last.pp("linear"))?,
             config,
         })
+    }
+
+    /// All dense layers.
+    fn layers(&mut self) -> Vec<&mut Linear> {
+        let [first, second] = &mut self.time;
+        let own = [
+            first,
+            second,
+            &mut self.latents_in,
+            &mut self.text_in,
+            &mut self.scale_out,
+            &mut self.latents_out,
+        ];
+        let groups = [&mut self.noise_refiner, &mut self.context_refiner, &mut self.layers];
+        let blocks = groups.into_iter().flatten();
+        own.into_iter().chain(blocks.flat_map(|(_, block)| block.layers())).collect()
     }
 
     /// The channels of a token of the context.

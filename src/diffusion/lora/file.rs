@@ -8,9 +8,13 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 
+use super::{LowRank, metadata::Options};
 use crate::{
     diffusion::DiffusionError,
-    model::{ModelError, TensorSource, tensors::TensorFiles},
+    model::{
+        ModelError, TensorSource,
+        tensors::{TensorFiles, View},
+    },
 };
 
 /// The names of the two matrices of a layer: `down`, then `up`.
@@ -25,7 +29,7 @@ const FACTORS: [[&str; 2]; 5] = [
 /// The factors of attention layers in older files of diffusers, whose names end with these.
 const OLD_FACTORS: [&str; 2] = ["_lora.down.weight", "_lora.up.weight"];
 
-/// The name of the scale of a layer. Without it, the scale is the rank.
+/// The name of the alpha of a layer. Without it and without [`Options`], the alpha is the rank.
 const ALPHA: &str = ".alpha";
 
 /// Parts of names that identify unsupported kinds, each with the kind.
@@ -43,6 +47,7 @@ const UNSUPPORTED: [(&str, &str); 8] = [
 /// An open file with a low-rank adapter. Its matrices are read when a weight needs them.
 pub struct LoraFile {
     tensors: TensorFiles,
+    options: Options,
     weight: f32,
     /// Whether each layer was applied to a weight, by its name.
     layers: Mutex<BTreeMap<String, bool>>,
@@ -81,7 +86,8 @@ impl LoraFile {
         if layers.is_empty() {
             return Err(unsupported("a file without low-rank matrices"));
         }
-        Ok(Self { tensors, weight, layers: Mutex::new(layers) })
+        let options = Options::read(tensors.header());
+        Ok(Self { tensors, options, weight, layers: Mutex::new(layers) })
     }
 
     /// Adds the change of the first of these layers that the file has to a weight.
@@ -94,33 +100,96 @@ impl LoraFile {
         candidates: &[String],
         device: &Device,
     ) -> Result<Tensor, ModelError> {
-        let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = candidates.iter().find(|layer| layers.contains_key(*layer));
-        let Some(layer) = found else { return Ok(weight) };
-        layers.insert(layer.clone(), true);
-        drop(layers);
-        let [down, up] = self.factors(layer);
-        let read = |name: &str| self.tensors.get(name, DType::F32, device);
-        let (down_name, up_name) = (down, up);
-        let (down, up) = (read(&down_name)?, read(&up_name)?);
-        let alpha = format!("{layer}{ALPHA}");
-        let alpha = match self.tensors.contains(&alpha) {
-            true => Some(read(&alpha)?),
-            false => None,
+        let Some(layer) = self.use_first(candidates.iter().map(String::as_str)) else {
+            return Ok(weight);
         };
+        let factors = self.read(layer, device)?;
         let changed = || -> candle_core::Result<Tensor> {
-            let rank = down.dim(0)?;
-            let alpha = match alpha {
-                Some(alpha) => f64::from(alpha.flatten_all()?.get(0)?.to_scalar::<f32>()?),
-                None => rank as f64,
-            };
-            let down = down.flatten_from(1)?;
-            let up = up.flatten_from(1)?;
+            let (scale, down, up) = factors.matrices()?;
             let change = up.matmul(&down)?.reshape(weight.shape())?;
-            let scale = f64::from(self.weight) * alpha / rank as f64;
             &weight + (change * scale)?.to_dtype(weight.dtype())?
         };
-        changed().map_err(|_| ModelError::Unsupported {
+        changed().map_err(|_| self.mismatch(&factors, weight.dims()))
+    }
+
+    /// The change of a dense layer by all these files. `candidates` are its possible names, each with what the dense layer has
+    /// of it, and `shape` is that of its weight, `[out, in]`. `None` if no file changes it.
+    ///
+    /// # Errors
+    /// As [`Self::add_to`].
+    pub(in crate::diffusion) fn change(
+        files: &[Self],
+        candidates: &[(String, View)],
+        shape: [usize; 2],
+        device: &Device,
+    ) -> Result<Option<LowRank>, DiffusionError> {
+        let factors = files.iter().map(|file| file.factors_of(candidates, shape, device));
+        let factors = factors.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        Ok(LowRank::sum(&factors)?)
+    }
+
+    /// The change of a dense layer by the first of these layers that the file has: its scale, `down`, `(rank, in)`, and `up`,
+    /// `(out, rank)`.
+    fn factors_of(
+        &self,
+        candidates: &[(String, View)],
+        shape: [usize; 2],
+        device: &Device,
+    ) -> Result<Option<(f64, Tensor, Tensor)>, ModelError> {
+        let Some(layer) = self.use_first(candidates.iter().map(|(name, _)| name.as_str())) else {
+            return Ok(None);
+        };
+        let view = candidates.iter().find(|(name, _)| name == layer).map(|(_, view)| *view);
+        let factors = self.read(layer, device)?;
+        let matrices = || -> candle_core::Result<Option<(f64, Tensor, Tensor)>> {
+            let (scale, down, up) = factors.matrices()?;
+            let Some(up) = view.unwrap_or(View::Whole).rows_of(&up)? else { return Ok(None) };
+            let is_change = [up.dim(0)?, down.dim(1)?] == shape && up.dim(1)? == down.dim(0)?;
+            Ok(is_change.then_some((scale, down, up)))
+        };
+        match matrices() {
+            Ok(Some(matrices)) => Ok(Some(matrices)),
+            Ok(None) | Err(_) => Err(self.mismatch(&factors, &shape)),
+        }
+    }
+
+    /// The first of these layers that the file has. It counts as applied.
+    fn use_first<'a>(&self, mut candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        let layer = candidates.find(|layer| layers.contains_key(*layer))?;
+        layers.insert(layer.to_owned(), true);
+        Some(layer)
+    }
+
+    /// Reads the matrices of a layer.
+    fn read(&self, layer: &str, device: &Device) -> Result<Factors, ModelError> {
+        let names = self.names(layer);
+        let read = |name: &str| self.tensors.get(name, DType::F32, device);
+        let [down, up] = [read(&names[0])?, read(&names[1])?];
+        let rank = down.dims().first().copied().unwrap_or_default() as f64;
+        let alpha = format!("{layer}{ALPHA}");
+        let alpha = match self.tensors.contains(&alpha) {
+            true => Some(self.number(&alpha)?),
+            false => self.options.alpha(layer, rank),
+        };
+        let scale = f64::from(self.weight) * alpha.unwrap_or(rank) / rank;
+        Ok(Factors { names, down, up, scale })
+    }
+
+    /// The first number of a tensor.
+    fn number(&self, name: &str) -> Result<f64, ModelError> {
+        let tensor = self.tensors.get(name, DType::F32, &Device::Cpu)?;
+        let number = tensor.flatten_all().and_then(|all| all.get(0)?.to_scalar::<f32>());
+        number.map(f64::from).map_err(|source| {
+            let (file, tensor, source) = (self.tensors.files(), name.to_owned(), Box::new(source));
+            ModelError::Tensor { file, tensor, source }
+        })
+    }
+
+    /// The error for matrices that do not fit the shape of a weight.
+    fn mismatch(&self, factors: &Factors, weight: &[usize]) -> ModelError {
+        let Factors { names: [down_name, up_name], down, up, .. } = factors;
+        ModelError::Unsupported {
             file: self.tensors.files(),
             field: down_name.clone(),
             value: format!(
@@ -128,15 +197,15 @@ impl LoraFile {
                 down.dims(),
                 up.dims()
             ),
-            supported: format!("a change of a weight of the shape {:?}", weight.dims()),
-        })
+            supported: format!("a change of a weight of the shape {weight:?}"),
+        }
     }
 
     /// Checks that every layer was applied to a weight.
     ///
     /// # Errors
     /// [`ModelError::Unsupported`] if the model has no weights for some of them: the file is for another family of models.
-    pub(super) fn check_used(&self) -> Result<(), ModelError> {
+    pub fn check_used(&self) -> Result<(), ModelError> {
         let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         let unused: Vec<&String> =
             layers.iter().filter(|(_, is_used)| !**is_used).map(|(layer, _)| layer).collect();
@@ -154,11 +223,28 @@ impl LoraFile {
     }
 
     /// The names of the matrices of a layer.
-    fn factors(&self, layer: &str) -> [String; 2] {
+    fn names(&self, layer: &str) -> [String; 2] {
         let mut names =
             FACTORS.iter().map(|factors| factors.map(|factor| format!("{layer}{factor}")));
         let found = names.find(|names| self.tensors.contains(&names[0]));
         found.unwrap_or_else(|| OLD_FACTORS.map(|factor| format!("{layer}{factor}")))
+    }
+}
+
+/// The matrices of a layer, as the file has them.
+struct Factors {
+    /// Their names: of `down`, then of `up`.
+    names: [String; 2],
+    down: Tensor,
+    up: Tensor,
+    /// That of their product.
+    scale: f64,
+}
+
+impl Factors {
+    /// The scale of the change, then `down`, `(rank, in)`, and `up`, `(out, rank)`.
+    fn matrices(&self) -> candle_core::Result<(f64, Tensor, Tensor)> {
+        Ok((self.scale, self.down.flatten_from(1)?, self.up.flatten_from(1)?))
     }
 }
 

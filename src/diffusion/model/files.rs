@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, fs, path::Path, sync::Arc, time::SystemTime};
 
-use super::{Model, Networks};
+use super::{Model, ModelParts, Networks};
 use crate::{
     diffusion::{
         DiffusionError, Interrupt, autoencoder,
@@ -15,7 +15,9 @@ use crate::{
 };
 
 impl Model {
-    /// Changes the networks by these low-rank adapters, instead of those before. If they are the same, nothing is loaded.
+    /// Changes the networks by these low-rank adapters, instead of those before. If they are the same, nothing is loaded. A
+    /// denoiser that keeps its weights takes other adapters [beside them](crate::diffusion::Denoiser::with_loras). Other
+    /// networks are loaded again.
     ///
     /// # Errors
     /// [`DiffusionError::NoLoras`] if the family cannot have any. Also if a file is missing, damaged, or for another family;
@@ -29,26 +31,48 @@ impl Model {
         if (loras, &files) == (&self.loras.loras, &self.loras.files) {
             return Ok(());
         }
-        let (Some(load), Some(pinned)) = (&self.parts.load_networks, &self.package) else {
-            return Err(DiffusionError::NoLoras);
-        };
-        pinned.check()?;
         let opened = loras.iter().map(|lora| LoraFile::open(Path::new(&lora.file), lora.weight));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
-        let opened_loras = Loras::new(&*pinned.package, opened)?;
-        let package = opened_loras.applied_to(&*pinned.package);
-        let device = &self.parts.device;
-        let networks = interruptible(&package, interrupt, |package| load(package, device))?;
-        opened_loras.check_used()?;
+        let ModelParts { denoiser, device, .. } = &self.parts;
+        let (text_encoder, denoiser) = match denoiser.with_loras(&opened, device)? {
+            Some(denoiser) => {
+                opened.iter().try_for_each(LoraFile::check_used)?;
+                (None, denoiser)
+            }
+            None => {
+                let Networks { text_encoder, denoiser } = self.load_with(opened, interrupt)?;
+                (Some(text_encoder), denoiser)
+            }
+        };
         let hash = match loras {
             [] => None,
             loras => Some(hash_files(loras.iter().map(|lora| lora.file.as_str()), interrupt)?),
         };
-        let Networks { text_encoder, denoiser } = networks;
-        (self.parts.text_encoder, self.parts.denoiser) = (text_encoder, denoiser);
-        self.prompts.clear();
+        self.parts.denoiser = denoiser;
+        if let Some(text_encoder) = text_encoder {
+            self.parts.text_encoder = text_encoder;
+            self.prompts.clear();
+        }
         self.loras = LoadedLoras { loras: loras.to_vec(), files, hash };
         Ok(())
+    }
+
+    /// Loads the networks again, changed by low-rank adapters.
+    fn load_with(
+        &self,
+        loras: Vec<LoraFile>,
+        interrupt: &Interrupt,
+    ) -> Result<Networks, DiffusionError> {
+        let (Some(load), Some(pinned)) = (&self.parts.load_networks, &self.package) else {
+            return Err(DiffusionError::NoLoras);
+        };
+        pinned.check()?;
+        let loras = Loras::new(&*pinned.package, loras)?;
+        let package = loras.applied_to(&*pinned.package);
+        let device = &self.parts.device;
+        let networks = interruptible(&package, interrupt, |package| load(package, device))?;
+        loras.check_used()?;
+        Ok(networks)
     }
 
     /// Sets the textual inversions that prompts may name, by their names and their files, instead of those before.

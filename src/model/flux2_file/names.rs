@@ -91,11 +91,18 @@ impl Names {
 
 fn original(name: &str, norm: &str) -> Option<(String, View)> {
     let layer = name.strip_suffix(".weight")?;
+    let (stored, view) = original_layer(layer)?;
+    let weight = if layer.contains(".attn.norm_") { norm } else { "weight" };
+    Some((format!("{stored}.{weight}"), view))
+}
+
+/// Where the original program has a layer with this name in diffusers.
+pub(crate) fn original_layer(layer: &str) -> Option<(String, View)> {
     let find = |layers: &'static [(&str, &str, View)], layer: &str| {
         layers.iter().find(|(known, ..)| *known == layer).map(|(_, stored, view)| (*stored, *view))
     };
     if let Some((stored, view)) = find(&LAYERS, layer) {
-        return Some((format!("{stored}.weight"), view));
+        return Some((stored.to_owned(), view));
     }
     let (group, layer) = layer.split_once('.')?;
     let (index, layer) = layer.split_once('.')?;
@@ -104,6 +111,5 @@ fn original(name: &str, norm: &str) -> Option<(String, View)> {
         "single_transformer_blocks" => ("single_blocks", find(&SINGLE, layer)?),
         _ => return None,
     };
-    let weight = if layer.starts_with("attn.norm_") { norm } else { "weight" };
-    Some((format!("{group}.{index}.{stored}.{weight}"), view))
+    Some((format!("{group}.{index}.{stored}"), view))
 }

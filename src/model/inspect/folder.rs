@@ -59,6 +59,8 @@ impl Inspector<'_> {
             });
         }
         let family = detect::family(&index.class);
+        // The names of some families are those of their base.
+        self.base = family.and_then(|family| BaseModel::from_name(family.name));
         let needed = |name: &str| family.and_then(|family| family.component(name));
         let mut parts = Vec::new();
         for (name, class) in &index.components {

@@ -10,7 +10,7 @@ use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader, gg
 use crate::{
     foreign,
     lfs::LfsPointer,
-    model::{BaseModel, detect::TRANSFORMER_CLASS, flux2_file::Names},
+    model::{BaseModel, detect::TRANSFORMER_CLASS, flux2_file::Names, ldm::LdmFamily},
 };
 
 /// The metadata of a single file that names its licence.
@@ -110,13 +110,14 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     let kind = classify(&header);
     let base = match &kind {
         ModelKind::LdmCheckpoint { family } => BaseModel::from_name(family),
+        ModelKind::Lora => BaseModel::of_lora(&header),
         ModelKind::Embedding => BaseModel::of_embedding(&header),
         _ => None,
     };
     let base = base.or_else(|| BaseModel::of_header(&header));
     let obstacle = match &kind {
-        ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some() => {
-            BaseModel::of_unet(&header).map(|_| Obstacle::NoTextEncoder)
+        ModelKind::LdmCheckpoint { family } if LdmFamily::from_name(family).is_some() => {
+            LdmFamily::of_unet(&header).map(|_| Obstacle::NoTextEncoder)
         }
         ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
         ModelKind::Component(class) => Some(Obstacle::of_component(class)),
@@ -153,8 +154,9 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
         } else if starts("model.diffusion_model.double_blocks.") {
             "Flux"
         } else {
-            let base = BaseModel::of_text_encoders(&starts).or_else(|| BaseModel::of_unet(header));
-            base.map_or("a diffusion network of another family", BaseModel::name)
+            let family =
+                LdmFamily::of_text_encoders(&starts).or_else(|| LdmFamily::of_unet(header));
+            family.map_or("a diffusion network of another family", |it| it.base().name())
         };
         return ModelKind::LdmCheckpoint { family: family.to_owned() };
     }

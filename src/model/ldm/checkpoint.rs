@@ -12,13 +12,14 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    AUTOENCODER, UNET, UNetNames, UNetSizes, autoencoder, single_file_families, tokenizer,
+    AUTOENCODER, LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, single_file_families,
+    tokenizer,
 };
 use crate::{
     control::Interrupt,
     foreign,
     model::{
-        BaseModel, ModelError, Package, TensorSource,
+        ModelError, Package, TensorSource,
         inspect::{LICENCE, ModelKind, classify},
         package::{INDEX, config_file, hash_reader},
         tensors::{Converted, Stored, TensorFiles, dims},
@@ -47,7 +48,7 @@ const ZERO_TERMINAL_SNR: &str = "ztsnr";
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    family: BaseModel,
+    family: LdmFamily,
     unet: UNetNames,
     /// Whether the file has the text encoders.
     has_text_encoders: bool,
@@ -73,7 +74,7 @@ impl Checkpoint {
         let header = tensors.header();
         let kind = classify(header);
         let family = match &kind {
-            ModelKind::LdmCheckpoint { family } => BaseModel::from_name(family),
+            ModelKind::LdmCheckpoint { family } => LdmFamily::from_name(family),
             _ => None,
         };
         let family = family.ok_or_else(|| ModelError::Unsupported {
@@ -86,7 +87,7 @@ impl Checkpoint {
             path,
             family,
             unet: UNetNames::detect(&tensors, UNET),
-            has_text_encoders: BaseModel::of_unet(header).is_none(),
+            has_text_encoders: LdmFamily::of_unet(header).is_none(),
             is_inpainting: is_inpainting(&tensors),
             levels: autoencoder::levels(&tensors, AUTOENCODER),
             licence: header.text(LICENCE).map(str::to_owned),
@@ -112,7 +113,7 @@ impl Checkpoint {
         let names = [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")];
         for (layout, (encoder, tokenizer)) in self.family.text_encoders().iter().zip(names) {
             if self.has_text_encoders {
-                let skips_last = self.family == BaseModel::Sd2;
+                let skips_last = self.family == LdmFamily::Sd2;
                 let config = layout.config(&*self.tensors(encoder)?, skips_last)?;
                 pooled = config["projection_dim"].as_u64().map(|width| width as usize);
                 configs.push((encoder.to_owned(), config));
@@ -148,12 +149,12 @@ impl Checkpoint {
         config["up_block_types"] = json!(up);
         config["sample_size"] = json!(self.family.sample_size(self.is_inpainting));
         config["attention_head_dim"] = match self.family {
-            BaseModel::Sd1 => json!(8),
-            BaseModel::Sd2 | BaseModel::Xl => {
+            LdmFamily::Sd1 => json!(8),
+            LdmFamily::Sd2 | LdmFamily::Xl => {
                 json!(sizes.channels().map(|channels| (channels / HEAD).max(1)).collect::<Vec<_>>())
             }
         };
-        if self.family == BaseModel::Xl {
+        if self.family == LdmFamily::Xl {
             let [_, input] = dims(&*tensors, "add_embedding.linear_1.weight")?;
             config["addition_embed_type"] = json!("text_time");
             let width = pooled.map_or(SIZE_WIDTH, |pooled| input.saturating_sub(pooled) / SIZES);
@@ -165,11 +166,11 @@ impl Checkpoint {
 
     fn scheduler(&self, is_v: bool, is_zero_snr: bool) -> Value {
         // `stable-diffusion-2-inpainting` continues `stable-diffusion-2-base`, which predicts the noise.
-        let is_v = is_v || (self.family == BaseModel::Sd2 && !self.is_inpainting);
+        let is_v = is_v || (self.family == LdmFamily::Sd2 && !self.is_inpainting);
         json!({
             "_class_name": match self.family {
-                BaseModel::Sd1 | BaseModel::Sd2 => "DPMSolverMultistepScheduler",
-                BaseModel::Xl => "EulerDiscreteScheduler",
+                LdmFamily::Sd1 | LdmFamily::Sd2 => "DPMSolverMultistepScheduler",
+                LdmFamily::Xl => "EulerDiscreteScheduler",
             },
             "num_train_timesteps": 1000,
             "beta_start": 0.00085,

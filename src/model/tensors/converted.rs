@@ -64,6 +64,19 @@ impl View {
         Some(stored)
     }
 
+    /// Its rows of a matrix that has as many rows as the stored tensor. `None` if it does not consist of rows.
+    ///
+    /// # Errors
+    /// If the matrix cannot be divided so.
+    pub(crate) fn rows_of(self, matrix: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        if self == Self::Whole {
+            return Ok(Some(matrix.clone()));
+        }
+        let shape = self.shape(matrix.dims().to_vec());
+        let rows = shape.and_then(|shape| self.rows(&shape));
+        rows.map(|rows| selected_rows(matrix, &rows)).transpose()
+    }
+
     /// The rows of the stored tensor that it consists of, if it consists of rows: ranges of a first row and a number of rows.
     fn rows(self, shape: &[usize]) -> Option<Vec<(usize, usize)>> {
         let rows = *shape.first()?;

@@ -145,6 +145,14 @@ impl Block {
         Ok(Self::Single(Box::new(parallel), config))
     }
 
+    /// All dense layers.
+    pub(super) fn layers(&mut self) -> Vec<&mut Linear> {
+        match self {
+            Self::Double(streams, _) => streams.iter_mut().flat_map(Stream::layers).collect(),
+            Self::Single(parallel, _) => vec![&mut parallel.input, &mut parallel.output],
+        }
+    }
+
     /// `x` is `(batch, tokens, width)`, with the tokens of the text first.
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         match self {
@@ -203,6 +211,11 @@ impl Stream {
             dense_in: Linear::load_stored(width, 2 * inner, &dense.pp("linear_in"))?,
             dense_out: Linear::load_stored(inner, width, &dense.pp("linear_out"))?,
         })
+    }
+
+    fn layers(&mut self) -> [&mut Linear; 6] {
+        let Self { query, key, value, output, dense_in, dense_out, .. } = self;
+        [query, key, value, output, dense_in, dense_out]
     }
 }
 

@@ -92,6 +92,12 @@ impl Block {
         })
     }
 
+    /// All dense layers.
+    pub(super) fn layers(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let Self { modulation, query, key, value, output, gate, up, down, .. } = self;
+        [query, key, value, output, gate, up, down].into_iter().chain(modulation)
+    }
+
     /// `x` is `(batch, tokens, width)`.
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let [before, after, before_dense, after_dense] = &self.modulated_norms(&pass.time)?;
