@@ -183,8 +183,10 @@ impl State<'_> {
         let active = adapters.at(step)?;
         let inpainting = self.network.inpainting.as_ref();
         let is_read = |prediction| guide.reads(prediction, step);
-        let predict = |latents: &Tensor, inpainting, active| {
-            let Network { denoiser, batches, interrupt, .. } = &self.network;
+        let Network { denoiser, batches, interrupt, .. } = &self.network;
+        let predict = |latents: &Tensor,
+                       inpainting: Option<&Tensor>,
+                       active: Option<&ActiveAdapters>| {
             batches.predict(*denoiser, latents, inpainting, timestep, active, is_read, interrupt)
         };
         let predictions = match tiles {

@@ -184,6 +184,7 @@ mod tests {
             parts: vec![part("a boat", 0), part("a gull", 32)],
             style: String::new(),
             context: None,
+            tiled: false,
             sampler: drawn.sampler,
             noise: drawn.noise,
             inspirations: Vec::new(),
