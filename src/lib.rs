@@ -178,6 +178,7 @@ pub mod project;
 pub mod prompt;
 pub mod recipe;
 mod ron_text;
+pub mod settings;
 pub mod story;
 pub mod storyboard;
 pub mod studio;

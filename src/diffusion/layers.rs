@@ -51,8 +51,7 @@ impl Weight {
 
     fn shape(&self) -> Result<[usize; 2]> {
         let (out, input) = match self {
-            Self::Wide(weight) => weight.dims2()?,
-            Self::Stored(StoredTensor::Plain(weight)) => weight.dims2()?,
+            Self::Wide(weight) | Self::Stored(StoredTensor::Plain(weight)) => weight.dims2()?,
             Self::Stored(StoredTensor::Quantized(weight)) => weight.shape().dims2()?,
         };
         Ok([out, input])

@@ -337,6 +337,11 @@ impl Model {
         Some(GuidanceScale { interval: sampler.guidance_interval, ..guidance })
     }
 
+    /// What the denoiser predicts by the model's `scheduler_config.json`: the name in diffusers. `None` if it is the usual one.
+    pub(crate) fn prediction_type(&self) -> Option<&str> {
+        self.parts.scheduler.text("prediction_type")
+    }
+
     /// Decodes latents to a picture.
     pub(super) fn decode(
         &self,

@@ -25,7 +25,8 @@ use crate::{
         package::PinnedPackage,
         with_text_encoders, with_vae,
     },
-    recipe::{PictureEdit, Recipe, style::BUILT_IN_MODEL},
+    recipe::{PictureEdit, PredictionType, Recipe, style::BUILT_IN_MODEL},
+    settings::SettingsFile,
 };
 
 /// The component of an autoencoder.
@@ -37,6 +38,8 @@ const VAE: &str = "vae";
 pub struct LocalModels {
     families: Vec<Arc<dyn Family>>,
     options: LoadOptions,
+    /// The settings of the user. `None` if there is no folder for them.
+    settings: Option<SettingsFile>,
     /// The last loaded model.
     last: Mutex<Option<LocalGenerator>>,
 }
@@ -52,6 +55,7 @@ pub(super) struct LocalGenerator {
     /// The hash of the model without low-rank adapters.
     hash: String,
     package: PinnedPackage,
+    settings: Option<SettingsFile>,
     model: Arc<Mutex<Model>>,
 }
 
@@ -59,7 +63,14 @@ impl LocalModels {
     /// A loader of all built-in families.
     #[must_use]
     pub fn new(options: LoadOptions) -> Self {
-        Self { families: families(), options, last: Mutex::default() }
+        let settings = SettingsFile::from_env().ok();
+        Self { families: families(), options, settings, last: Mutex::default() }
+    }
+
+    /// Uses other settings than those of the user.
+    #[must_use]
+    pub fn with_settings(self, settings: SettingsFile) -> Self {
+        Self { settings: Some(settings), ..self }
     }
 
     /// Loads a model, or returns the last one if it is the same.
@@ -112,8 +123,16 @@ impl LocalModels {
                 let model = Arc::new(Mutex::new(model));
                 let hash = card.hash.clone();
                 let (name, text_encoders) = (name.to_owned(), text_encoders.to_vec());
-                let package = pinned;
-                return Ok(LocalGenerator { card, name, text_encoders, hash, package, model });
+                let (package, settings) = (pinned, self.settings.clone());
+                return Ok(LocalGenerator {
+                    card,
+                    name,
+                    text_encoders,
+                    hash,
+                    package,
+                    settings,
+                    model,
+                });
             }
         }
     }
@@ -229,7 +248,8 @@ pub fn load_model(
 }
 
 /// Changes a model by the files that a recipe names besides the model: its autoencoder, its low-rank adapters and its textual
-/// inversions. `card` is the one of [`load_model`]. Returns that of the changed model.
+/// inversions. `card` is the one of [`load_model`]. Returns that of the changed model, with what the author told about the
+/// model in the [settings](SettingsFile::from_env).
 ///
 /// # Errors
 /// If a file is missing or damaged, or if the model cannot have it.
@@ -240,7 +260,44 @@ pub fn prepare_model(
     interrupt: &Interrupt,
 ) -> Result<ModelCard, DiffusionError> {
     set_files(model, recipe, interrupt)?;
-    Ok(ModelCard { hash: model.hash_with_files(&card.hash), ..card.clone() })
+    let settings = SettingsFile::from_env().ok();
+    let card = ModelCard { hash: model.hash_with_files(&card.hash), ..card.clone() };
+    Ok(as_told(card, model, settings.as_ref(), recipe, interrupt))
+}
+
+/// The card of a model with the prediction type that the author told. If a recipe leaves it to the model and the model has
+/// another one by itself, it is part of the hash: the same recipe draws other pictures.
+fn as_told(
+    mut card: ModelCard,
+    model: &Model,
+    settings: Option<&SettingsFile>,
+    recipe: &Recipe,
+    interrupt: &Interrupt,
+) -> ModelCard {
+    let told = settings.and_then(|settings| told_prediction(settings, &recipe.model, interrupt));
+    let told = told.filter(|told| model.prediction_type() != Some(told.name()));
+    card.defaults.prediction_type = told;
+    if let (Some(told), None) = (told, recipe.sampler.prediction_type) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(card.hash.as_bytes()).update(b"prediction_type");
+        card.hash = hasher.update(told.name().as_bytes()).finalize().to_hex().to_string();
+    }
+    card
+}
+
+/// What the author told that a model in a single file predicts. Settings that cannot be read stop no picture.
+fn told_prediction(
+    settings: &SettingsFile,
+    model: &str,
+    interrupt: &Interrupt,
+) -> Option<PredictionType> {
+    if model == BUILT_IN_MODEL {
+        return None;
+    }
+    settings.prediction_type(Path::new(model), interrupt).unwrap_or_else(|error| {
+        log::error!("what the model {model} predicts is not known: {error}");
+        None
+    })
 }
 
 fn set_files(
@@ -269,8 +326,11 @@ impl Generator for LocalGenerator {
         let mut model = self.model()?;
         set_files(&mut model, recipe, control.interrupt())?;
         let hash = model.hash_with_files(&self.hash);
+        let card = ModelCard { hash, ..self.card.clone() };
+        let settings = self.settings.as_ref();
+        let card = as_told(card, &model, settings, recipe, control.interrupt());
         drop(model);
-        self.card.hash = hash;
+        self.card = card;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     control::Interrupt,
     edit::Grid,
-    recipe::{MAX_SIDE, MIN_SIDE, style::LATENTS_MODEL},
+    recipe::{MAX_SIDE, MIN_SIDE, PredictionType, style::LATENTS_MODEL},
 };
 
 use given::GivenDefaults;
@@ -83,6 +83,9 @@ pub struct ModelDefaults {
     pub guidance_scale: f32,
     /// Rescaling of guided predictions, 0 to 1 (Lin et al. 2023, arXiv:2305.08891).
     pub guidance_rescale: f32,
+    /// What the denoiser predicts, if the author told it because the file of the model does not: see [`settings`](crate::settings).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_type: Option<PredictionType>,
     /// The native size: width and height in pixels of the training pictures.
     pub size: [u32; 2],
 }
@@ -95,6 +98,7 @@ impl Default for ModelDefaults {
             steps: 20,
             guidance_scale: 7.5,
             guidance_rescale: 0.0,
+            prediction_type: None,
             size: [512, 512],
         }
     }
@@ -223,6 +227,7 @@ impl ModelDefaults {
             steps: given.steps.unwrap_or(usual.steps),
             guidance_scale: given.guidance_scale.unwrap_or(usual.guidance_scale),
             guidance_rescale: given.guidance_rescale.unwrap_or(usual.guidance_rescale),
+            prediction_type: None,
             size: given.size.or_else(|| native_size(package)).unwrap_or(usual.size),
         })
     }
@@ -298,6 +303,7 @@ mod tests {
             steps: 20,
             guidance_scale: 5.0,
             guidance_rescale: 0.5,
+            prediction_type: None,
             size: [256, 256],
         };
         assert_eq!(defaults, expected);

@@ -21,7 +21,7 @@ use super::{
     licence::Terms,
     tensors::{GgufError, HeaderError, NumberType, TensorHeader},
 };
-use crate::lfs::LfsPointer;
+use crate::{lfs::LfsPointer, recipe::PredictionType};
 pub(super) use single_file::{LICENCE, classify};
 
 /// The contents of a file or folder, and all reasons why it does not run here.
@@ -35,6 +35,9 @@ pub struct Inspection {
     pub parts: Vec<Part>,
     /// The licence, if the model names one.
     pub licence: Option<String>,
+    /// What the denoiser predicts, if this is a single file that tells it: a tensor `v_pred`, or `modelspec.prediction_type`
+    /// in its metadata. The configuration of a folder always tells it.
+    pub prediction_type: Option<PredictionType>,
     /// All reasons why it does not run, each with a remedy. Empty if it runs.
     #[serde(serialize_with = "as_text")]
     pub obstacles: Vec<Obstacle>,
@@ -267,6 +270,12 @@ impl Inspection {
         self.is_model() && self.obstacles.iter().all(is_optional)
     }
 
+    /// Whether it is a model in a single file that does not tell what its denoiser predicts.
+    #[must_use]
+    pub fn lacks_prediction_type(&self) -> bool {
+        matches!(self.kind, ModelKind::LdmCheckpoint { .. }) && self.prediction_type.is_none()
+    }
+
     /// Whether it is a low-rank adapter that works here, with a model of the same base.
     #[must_use]
     pub fn is_usable_lora(&self) -> bool {
@@ -342,6 +351,7 @@ impl Inspection {
             base: None,
             parts: Vec::new(),
             licence: None,
+            prediction_type: None,
             obstacles: vec![obstacle],
         }
     }
@@ -437,7 +447,14 @@ mod tests {
             ..Part::default()
         };
         let parts = parts.iter().map(part).collect();
-        let found = Inspection { kind, base, parts, licence: None, obstacles: Vec::new() };
+        let found = Inspection {
+            kind,
+            base,
+            parts,
+            licence: None,
+            prediction_type: None,
+            obstacles: Vec::new(),
+        };
         [found.weights_memory(), found.memory()]
     }
 

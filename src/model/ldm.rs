@@ -5,6 +5,7 @@
 
 pub(super) mod autoencoder;
 mod checkpoint;
+pub(super) mod prediction;
 pub(super) mod text_encoder;
 mod tokenizer;
 mod unet_names;

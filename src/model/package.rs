@@ -23,9 +23,9 @@ use crate::control::Interrupt;
 pub use embedded::EmbeddedPackage;
 pub use folder::FolderPackage;
 pub(super) use folder::model_below;
-pub(crate) use layout::hash_reader;
 #[cfg(feature = "hub")]
 pub(super) use layout::{PICKLES, weights_among};
+pub(crate) use layout::{file_hash, hash_reader};
 pub use mapped::MappedPackage;
 pub use overlay::Overlay;
 pub(crate) use pinned::PinnedPackage;

@@ -4,6 +4,7 @@
 #[cfg(feature = "hub")]
 mod fetch;
 mod folders;
+mod predictions;
 #[cfg(feature = "hub")]
 mod remove;
 mod rows;
@@ -20,8 +21,9 @@ use super::{
 };
 #[cfg(feature = "hub")]
 use crate::model::hub::Hub;
-use crate::{generator::FoundModel, memory::Memory, recipe::Style};
+use crate::{generator::FoundModel, memory::Memory, recipe::Style, settings::SettingsFile};
 use folders::FoldersForm;
+use predictions::PredictionForm;
 use search::ModelSearch;
 
 /// The state of the tab between frames.
@@ -30,6 +32,9 @@ pub(super) struct ModelsTab {
     /// Folders besides those of the author.
     shared: Vec<PathBuf>,
     folders: FoldersForm,
+    /// The settings of the user. `None` if there is no folder for them.
+    settings: Option<SettingsFile>,
+    predictions: PredictionForm,
     /// `None` until the tab is shown.
     search: Option<ModelSearch>,
     /// Only files whose name contains this text are shown.
@@ -58,6 +63,8 @@ impl Default for ModelsTab {
         let tab = Self {
             shared: Vec::new(),
             folders: FoldersForm::default(),
+            settings: SettingsFile::from_env().ok(),
+            predictions: PredictionForm::default(),
             search: None,
             filter: String::new(),
             downloads: None,
@@ -91,12 +98,18 @@ impl ModelsTab {
         self.shared = folders;
     }
 
+    /// Uses other settings than those of the user.
+    pub fn set_settings(&mut self, settings: SettingsFile) {
+        self.settings = Some(settings);
+    }
+
     /// Starts a search in these folders, if the last one was in others, and takes what was found.
     fn search(&mut self, ui: &Ui, added: &[String]) {
         let folders = added.iter().map(PathBuf::from).chain(self.shared.iter().cloned());
         let folders: Vec<PathBuf> = folders.collect();
         let search = self.search.take().filter(|search| search.folders() == folders);
-        let search = search.unwrap_or_else(|| ModelSearch::start(folders, ui.ctx()));
+        let search =
+            search.unwrap_or_else(|| ModelSearch::start(folders, self.settings.clone(), ui.ctx()));
         self.search.insert(search).receive();
     }
 }
@@ -140,8 +153,14 @@ impl ModelsTab {
 
         theme::section(ui, "Models");
         rows::built_in(ui, style, &filter);
+        self.predictions.finish(ui);
+        let is_set = style.sampler.prediction_type.is_some();
         for model in models {
             rows::model(ui, model, memory, style, found, |ui, is_used| {
+                if let Some(settings) = &self.settings {
+                    let remembered = search.prediction_type(&model.path);
+                    self.predictions.show(ui, settings, model, remembered, is_used, is_set);
+                }
                 removal(ui, &mut self.downloads, model, is_used);
             });
         }

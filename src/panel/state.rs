@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     project::{Request, Update},
+    settings::SettingsFile,
     storyboard::ShotId,
 };
 
@@ -72,6 +73,12 @@ impl PanelState {
     /// cache of Hugging Face, if there is one.
     pub fn set_shared_models(&mut self, folders: Vec<PathBuf>) {
         self.models.set_shared(folders);
+    }
+
+    /// Sets the settings in which the tab for models remembers answers of the author. The default is
+    /// [`SettingsFile::from_env`].
+    pub fn set_settings(&mut self, settings: SettingsFile) {
+        self.models.set_settings(settings);
     }
 
     /// Sets the hub from which the tab for models downloads, and whose cache it lists instead of the

@@ -215,7 +215,7 @@ fn prediction_type(ui: &mut Ui, sampler: &mut Sampler) {
         }
     });
     response.response.labelled_by(label.id).on_hover_text(
-        "What the denoiser predicts. A single file does not tell it: change it if all pictures of a model are noise",
+        "What the denoiser predicts. Some single files do not tell it: change it if all pictures of a model are noise",
     );
     ui.end_row();
 }

@@ -22,7 +22,7 @@ pub struct Sampler {
     /// The spacing of the scheduler's noise levels. Only some schedulers have a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigmas: Option<SigmaSpacing>,
-    /// What the denoiser predicts. A single file does not tell it: set it if the pictures of a model are noise.
+    /// What the denoiser predicts. Many single files do not tell it: set it if the pictures of a model are noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction_type: Option<PredictionType>,
     /// The number of last layers of the CLIP text encoders that are left out, as `clip_skip` in diffusers: 1 uses the
@@ -111,7 +111,8 @@ pub struct ResolvedSampler {
     /// As [`Sampler::sigmas`]. `None` is the one of the model's `scheduler_config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigmas: Option<SigmaSpacing>,
-    /// As [`Sampler::prediction_type`]. `None` is the one of the model's `scheduler_config.json`.
+    /// As [`Sampler::prediction_type`], or what the author [told](crate::settings) about the model. `None` is the one of the
+    /// model's `scheduler_config.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction_type: Option<PredictionType>,
     /// As [`Sampler::clip_skip`]. `None` uses the layer that the family uses by default.
@@ -153,7 +154,7 @@ impl Sampler {
         ResolvedSampler {
             scheduler: self.scheduler.clone().unwrap_or_else(|| defaults.scheduler.clone()),
             sigmas: self.sigmas,
-            prediction_type: self.prediction_type,
+            prediction_type: self.prediction_type.or(defaults.prediction_type),
             clip_skip: self.clip_skip,
             steps: self.steps.unwrap_or(defaults.steps),
             guidance_scale: self.guidance_scale.unwrap_or(defaults.guidance_scale),
@@ -172,7 +173,9 @@ impl Sampler {
         }
         met(self.scheduler.as_ref(), requested.scheduler.as_ref(), &drawn.scheduler)
             && self.sigmas == drawn.sigmas
-            && self.prediction_type == drawn.prediction_type
+            && (self.prediction_type == requested.prediction_type
+                || (self.prediction_type.is_some()
+                    && self.prediction_type == drawn.prediction_type))
             && self.clip_skip == drawn.clip_skip
             && self.guidance_interval == drawn.guidance_interval
             && met(self.steps.as_ref(), requested.steps.as_ref(), &drawn.steps)
@@ -334,6 +337,15 @@ mod tests {
         assert!(!karras.is_met_by(&unset, &drawn) && !unset.is_met_by(&karras, &drawn_with_karras));
         let skip = Sampler { clip_skip: Some(1), ..Sampler::default() };
         assert!(!skip.is_met_by(&unset, &drawn), "the picture was drawn with all layers");
+        let velocity = Some(PredictionType::Velocity);
+        let predicts = Sampler { prediction_type: velocity, ..Sampler::default() };
+        let told = ModelDefaults { prediction_type: velocity, ..ModelDefaults::built_in() };
+        let drawn_as_told = unset.resolve(&told);
+        assert_eq!(drawn_as_told.prediction_type, velocity);
+        assert!(unset.is_met_by(&unset, &drawn_as_told));
+        assert!(predicts.is_met_by(&unset, &drawn_as_told));
+        assert!(!predicts.is_met_by(&unset, &drawn), "the model was taken to predict the noise");
+        assert!(!unset.is_met_by(&predicts, &predicts.resolve(&told)), "it was requested");
         let interval = Some(GuidanceInterval { from: 0.1, to: 0.8 });
         let in_steps = Sampler { guidance_interval: interval, ..Sampler::default() };
         let drawn_in_steps = in_steps.resolve(&ModelDefaults::built_in());

@@ -78,6 +78,7 @@ impl Workspace {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_illustrate"));
         command.current_dir(self.folder.path()).args(args).stdin(Stdio::null());
+        command.env("BEVY_ILLUSTRATOR_CONFIG", self.path(".config"));
         command
     }
 

@@ -275,3 +275,41 @@ fn the_models_and_embeddings_in_a_folder_are_listed() {
     let missing = workspace.run(&["models", "list", "none"]);
     assert!(String::from_utf8_lossy(&missing.exits(1).0.stderr).contains("none"));
 }
+
+#[test]
+fn what_a_single_file_predicts_is_remembered_by_its_contents() {
+    let workspace = Workspace::new(STORY);
+    let write = |name: &str, metadata: &str| {
+        let tensors = ["model.diffusion_model.a", "cond_stage_model.transformer.b"];
+        let tensor =
+            |name| format!(r#","{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
+        let tensors = tensors.map(tensor).concat();
+        let json = format!(r#"{{"__metadata__":{{{metadata}}}{tensors}}}"#);
+        let mut file = (json.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(json.as_bytes());
+        fs::write(workspace.path(name), file).unwrap();
+    };
+    write("ink.safetensors", "");
+    write("told.safetensors", r#""modelspec.prediction_type":"v""#);
+    let inspect = |name: &str, more: &[&str]| {
+        let run = workspace.run(&[&["models", "inspect", name], more].concat());
+        String::from_utf8_lossy(&run.0.stdout).into_owned()
+    };
+    assert!(inspect("ink.safetensors", &[]).contains("models remember ink.safetensors"));
+    let json: Value = serde_json::from_str(&inspect("ink.safetensors", &["--json"])).unwrap();
+    assert_eq!(json["prediction_type"], Value::Null);
+    let remember =
+        |name, what| workspace.run(&["models", "remember", name, "--prediction-type", what]);
+    remember("ink.safetensors", "v_prediction").exits(0);
+    fs::rename(workspace.path("ink.safetensors"), workspace.path("moved.safetensors")).unwrap();
+    assert!(inspect("moved.safetensors", &[]).contains("Predicts: v_prediction, as you said"));
+    let json: Value = serde_json::from_str(&inspect("moved.safetensors", &["--json"])).unwrap();
+    assert_eq!(json["remembered_prediction_type"], "Velocity");
+    remember("moved.safetensors", "epsilon").exits(0);
+    assert!(inspect("moved.safetensors", &[]).contains("Predicts: epsilon, as you said"));
+
+    assert!(inspect("told.safetensors", &[]).contains("Predicts: v_prediction, as the file says"));
+    remember("told.safetensors", "epsilon").fails_with(&["told.safetensors", "--prediction-type"]);
+    fs::create_dir(workspace.path("folder")).unwrap();
+    remember("folder", "epsilon").fails_with(&["folder", "only a model in a single file"]);
+}

@@ -1,45 +1,26 @@
 //! Whole models in a single file.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use bevy_illustrator::{
     diffusion::{
-        autoencoder,
+        DeviceKind, LoadOptions, autoencoder,
         text::{TextEncoder, clip::ClipTextEncoder},
     },
-    model::{ModelError, ldm::Checkpoint, package::config_file, with_text_encoders, with_vae},
+    generator::{GeneratorRegistry, Inputs, LocalModels},
+    model::{
+        ModelError, inspect::inspect, ldm::Checkpoint, package::config_file, with_text_encoders,
+        with_vae,
+    },
+    recipe::{PredictionType, Recipe, Sampler, Size},
+    settings::SettingsFile,
 };
 use serde_json::{Value, json};
 
-use super::*;
-
-type Tensors = HashMap<String, Tensor>;
-
-/// The tensors of the fixture `name` with their names and shapes in LDM, by the list of `tests/reference/checkpoints.py`.
-fn tensors(name: &str) -> Tensors {
-    let names = std::fs::read(fixtures().join(format!("single_files/{name}.json"))).unwrap();
-    let names: BTreeMap<String, String> = serde_json::from_slice(&names).unwrap();
-    assert!(names.len() > 300);
-    let package = model(name);
-    let mut tensors = Tensors::new();
-    for (ldm, entry) in names {
-        let mut entry = entry.split(' ');
-        let view = entry.next().unwrap();
-        let parts = entry.map(|tensor| {
-            let (component, name) = tensor.split_once('/').unwrap();
-            package.tensors(component).unwrap().get(name, DType::F32, &Device::Cpu).unwrap()
-        });
-        let whole = Tensor::cat(&parts.collect::<Vec<_>>(), 0).unwrap();
-        let stored = match view {
-            "whole" => whole,
-            "transposed" => whole.t().unwrap().contiguous().unwrap(),
-            "unsqueezed" => whole.unsqueeze(2).unwrap().unsqueeze(3).unwrap(),
-            other => panic!("{other}"),
-        };
-        tensors.insert(ldm, stored);
-    }
-    tensors
-}
+use super::{
+    ldm_files::{Tensors, tensors, with_clip_vocabulary},
+    *,
+};
 
 /// As [`tensors`], with the UNet for inpainting.
 fn inpainting_tensors(name: &str) -> Tensors {
@@ -200,6 +181,69 @@ fn what_no_tensor_tells_is_that_of_the_published_models() {
     assert_eq!(scheduler["rescale_betas_zero_snr"], true);
 }
 
+/// The keys are those of the metadata standard of Stability AI, which sd-scripts writes, and of `ComfyUI`.
+#[test]
+fn a_single_file_may_tell_what_it_predicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("told.safetensors");
+    for (name, key, value, expected) in [
+        ("sd1", "modelspec.prediction_type", "v", Some(PredictionType::Velocity)),
+        ("sd2", "modelspec.prediction_type", "epsilon", Some(PredictionType::Epsilon)),
+        ("sd1", "modelspec.predict_key", "v", Some(PredictionType::Velocity)),
+        ("sd1", "modelspec.prediction_type", "something", None),
+        ("sd1", "modelspec.title", "v", None),
+    ] {
+        let metadata = HashMap::from([(key.to_owned(), value.to_owned())]);
+        safetensors::serialize_to_file(&tensors(name), Some(metadata), &path).unwrap();
+        let found = inspect(&path).unwrap();
+        assert_eq!(found.prediction_type, expected, "{name}: {key}={value}");
+        assert_eq!(found.lacks_prediction_type(), expected.is_none());
+        let scheduler = Checkpoint::open(&path).unwrap().config("scheduler").unwrap();
+        let usual = PredictionType::Epsilon;
+        assert_eq!(scheduler["prediction_type"], expected.unwrap_or(usual).name(), "{name}: {key}");
+    }
+    let mut marked = tensors("sdxl");
+    marked.insert("v_pred".to_owned(), Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap());
+    let found = inspect(&file(folder.path(), &marked)).unwrap();
+    assert_eq!(found.prediction_type, Some(PredictionType::Velocity));
+}
+
+#[test]
+fn a_model_is_drawn_as_the_author_told_unless_the_recipe_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &with_clip_vocabulary(tensors("sd1")));
+    let settings = SettingsFile::in_folder(folder.path().join("settings"));
+    let mut registry = GeneratorRegistry::default();
+    let options = LoadOptions::new(DeviceKind::Cpu);
+    registry.register_loader(LocalModels::new(options).with_settings(settings.clone()));
+    let none = Interrupt::default();
+    let recipe = |prediction_type| Recipe {
+        sampler: Sampler { prediction_type, steps: Some(2), ..Sampler::default() },
+        ..Recipe::new("a lighthouse", Size::new(32, 32), path.display().to_string())
+    };
+    let drawn = |prediction_type| {
+        let recipe = recipe(prediction_type);
+        let mut generator = registry.load_for(&recipe, &none).unwrap();
+        let image = generator.generate(&recipe, &Inputs::default(), &none).unwrap().image;
+        let card = generator.card();
+        (image, card.hash.clone(), recipe.sampler.resolve(&card.defaults).prediction_type)
+    };
+    let [epsilon, velocity] = [PredictionType::Epsilon, PredictionType::Velocity].map(Some);
+    let [plain, as_epsilon, as_velocity] = [None, epsilon, velocity].map(drawn);
+    assert!(plain.0 == as_epsilon.0 && plain.0 != as_velocity.0);
+    assert_eq!((&plain.1, plain.2), (&as_velocity.1, None));
+
+    let remember = |it| settings.remember_prediction_type(&path, it, &none).unwrap();
+    remember(PredictionType::Velocity);
+    let told = drawn(None);
+    assert!(told.0 == as_velocity.0, "the loaded model follows the answer");
+    assert_ne!(told.1, plain.1, "the same recipe draws another picture");
+    assert_eq!(told.2, velocity);
+    assert!(drawn(epsilon) == as_epsilon, "the recipe wins");
+    remember(PredictionType::Epsilon);
+    assert!(drawn(None) == plain, "the model's own type needs no answer");
+}
+
 /// The numbers are those of `sd-v1-5-inpainting`, `512-inpainting-ema` and `sd_xl_base_1.0_inpainting_0.1`.
 #[test]
 fn a_single_file_may_be_a_model_for_inpainting() {
@@ -219,14 +263,6 @@ fn a_single_file_may_be_a_model_for_inpainting() {
         let unet = checkpoint.tensors("unet").unwrap();
         assert_eq!(unet.shape("conv_in.weight").unwrap(), [8, 9, 3, 3]);
     }
-}
-
-/// A text encoder with the vocabulary of CLIP. Its only layer is narrow.
-fn with_clip_vocabulary(mut tensors: Tensors) -> Tensors {
-    let name = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight";
-    let rows = tensors[name].repeat((100, 1)).unwrap().narrow(0, 0, 49408).unwrap();
-    tensors.insert(name.to_owned(), rows.contiguous().unwrap());
-    tensors
 }
 
 #[test]

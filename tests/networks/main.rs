@@ -16,6 +16,8 @@ mod flux2;
 #[path = "../common/inpainting.rs"]
 mod inpainting;
 mod klein_files;
+#[path = "../common/ldm_files.rs"]
+mod ldm_files;
 mod loras;
 mod prompts;
 mod single_files;

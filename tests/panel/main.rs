@@ -9,6 +9,8 @@ mod downloads;
 #[path = "../common/held_log.rs"]
 mod held_log;
 mod image_sources;
+#[path = "../common/ldm_files.rs"]
+mod ldm_files;
 #[path = "../common/mobile_sam.rs"]
 mod mobile_sam;
 mod models;

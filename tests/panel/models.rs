@@ -2,10 +2,20 @@
 
 use std::{fs, path::Path};
 
-use bevy_illustrator::{panel::Tab, project::Action, recipe::Lora};
+use bevy_illustrator::{
+    control::Interrupt,
+    panel::Tab,
+    project::Action,
+    recipe::{Lora, PredictionType},
+    settings::SettingsFile,
+};
 use egui_kittest::kittest::Queryable;
 
-use super::{copy_folder::copy_folder, support::*};
+use super::{
+    copy_folder::copy_folder,
+    ldm_files::{tensors, with_clip_vocabulary},
+    support::*,
+};
 
 /// A safetensors file with these tensors, whose values are zeros.
 fn safetensors(tensors: &[(&str, &[usize])]) -> Vec<u8> {
@@ -33,6 +43,7 @@ fn lora(width: usize) -> Vec<u8> {
 fn open_with(folder: &Path) -> Panel {
     let mut fixture = Fixture::new(story());
     fixture.panel.set_shared_models(Vec::new());
+    fixture.panel.set_settings(SettingsFile::in_folder(folder.join(".settings")));
     fixture.panel.tab = Tab::Models;
     let mut panel = open_in(fixture, [480.0, 1200.0]);
     panel.get_by_label("Another folder").focus();
@@ -89,4 +100,33 @@ fn a_folder_that_is_missing_is_told_and_removed() {
     assert!(has(&panel, "this folder does not exist"));
     press(&mut panel, &format!("Remove {}", missing.display()));
     assert_eq!(panel.state_mut().apply_requests(), [Action::SetModelFolders(Vec::new())]);
+}
+
+#[test]
+fn the_author_is_asked_once_what_a_single_file_predicts_and_may_change_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ink.safetensors");
+    candle_core::safetensors::save(&with_clip_vocabulary(tensors("sd1")), &file).unwrap();
+    let remembered = || {
+        let settings = SettingsFile::in_folder(folder.path().join(".settings"));
+        settings.prediction_type(&file, &Interrupt::default()).unwrap()
+    };
+    let question = "This file does not say what it predicts";
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "ink.safetensors");
+    assert!(!has(&panel, question), "only a chosen model needs an answer");
+    press(&mut panel, "Use ink.safetensors");
+    assert!(has(&panel, question) && has(&panel, "noise or washed out"));
+    press(&mut panel, "ink.safetensors: It predicts the velocity");
+    wait_for(&mut panel, "Predicts the velocity, as you said");
+    assert_eq!(remembered(), Some(PredictionType::Velocity));
+    assert!(!has(&panel, question));
+
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "Predicts the velocity, as you said");
+    press(&mut panel, "Use ink.safetensors");
+    assert!(!has(&panel, question));
+    press(&mut panel, "ink.safetensors: It predicts the noise");
+    wait_for(&mut panel, "Predicts the noise, as you said");
+    assert_eq!(remembered(), Some(PredictionType::Epsilon));
 }

@@ -228,6 +228,7 @@ fn the_folder_runs_and_has_the_defaults_of_its_pipeline() {
         steps: 4,
         guidance_scale: 1.0,
         guidance_rescale: 0.0,
+        prediction_type: None,
         size: [1024, 1024],
     };
     assert_eq!(card.defaults, distilled);

@@ -241,6 +241,7 @@ fn the_folder_runs_and_has_the_defaults_of_its_pipeline() {
         steps: 8,
         guidance_scale: 0.0,
         guidance_rescale: 0.0,
+        prediction_type: None,
         size: [1024, 1024],
     };
     assert_eq!(card.defaults, turbo);

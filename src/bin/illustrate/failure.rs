@@ -118,6 +118,17 @@ pub(crate) enum Failure {
         /// The cause.
         source: io::Error,
     },
+    /// The settings of the user cannot be read or changed.
+    #[error(transparent)]
+    Settings(#[from] bevy_illustrator::settings::SettingsError),
+    /// What a model predicts need not be remembered.
+    #[error("what {path} predicts is not remembered: {reason}")]
+    NotRemembered {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// The output path does not have the extension of the format.
     #[error("cannot write {path}: {format}; name the file {instead}")]
     OtherFormat {

@@ -3,17 +3,21 @@
 #[cfg(feature = "hub")]
 mod fetch;
 mod list;
+mod remember;
 #[cfg(feature = "hub")]
 mod remove;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bevy_illustrator::{
+    control::Interrupt,
     generator::inspect,
     model::{
         inspect::{Inspection, Part},
         licence::Terms,
     },
+    recipe::PredictionType,
+    settings::SettingsFile,
 };
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -33,6 +37,8 @@ pub(crate) enum Models {
         #[arg(long)]
         json: bool,
     },
+    /// Remember what a model predicts whose file does not tell it, for all stories on this machine
+    Remember(remember::Remember),
     /// List the models, LoRAs and other files in folders, such as those of ComfyUI and A1111
     List(list::List),
     /// Download a diffusers folder, a component or MobileSAM from the Hugging Face hub, after listing the files
@@ -50,6 +56,8 @@ struct Report<'a> {
     #[serde(serialize_with = "lossy_path")]
     path: &'a PathBuf,
     runs: bool,
+    /// What the author told about the model, if its file does not tell it.
+    remembered_prediction_type: Option<PredictionType>,
     #[serde(flatten)]
     inspection: &'a Inspection,
 }
@@ -59,16 +67,23 @@ impl Models {
         match self {
             Self::Inspect { path, json } => {
                 let inspection = inspect(path).map_err(Failure::file("read", path))?;
+                let remembered = remembered(path, &inspection)?;
                 if *json {
-                    print_json(&Report { path, runs: inspection.runs(), inspection: &inspection })?;
+                    print_json(&Report {
+                        path,
+                        runs: inspection.runs(),
+                        remembered_prediction_type: remembered,
+                        inspection: &inspection,
+                    })?;
                 } else {
-                    print_lines(&describe(&inspection))?;
+                    print_lines(&describe(path, &inspection, remembered))?;
                 }
                 if inspection.runs() {
                     return Ok(());
                 }
                 Err(Failure::Model { path: path.clone(), obstacles: inspection.obstacles })
             }
+            Self::Remember(remember) => remember.run(),
             Self::List(list) => list.run(),
             #[cfg(feature = "hub")]
             Self::Fetch(fetch) => fetch.run(),
@@ -78,14 +93,32 @@ impl Models {
     }
 }
 
+/// What the author told that a model predicts, if its file does not tell it.
+fn remembered(path: &Path, found: &Inspection) -> Result<Option<PredictionType>, Failure> {
+    match found.lacks_prediction_type() {
+        true => Ok(SettingsFile::from_env()?.prediction_type(path, &Interrupt::default())?),
+        false => Ok(None),
+    }
+}
+
 /// The result as text.
-fn describe(found: &Inspection) -> Vec<String> {
+fn describe(path: &Path, found: &Inspection, remembered: Option<PredictionType>) -> Vec<String> {
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));
     lines.extend(found.base_name().map(|base| format!("Base: {base}")));
     lines.extend(match (found.memory(), found.weights_memory()) {
         (Some(memory), _) => Some(format!("Memory: {} for a picture", HumanBytes(memory))),
         (None, Some(memory)) => Some(format!("Memory: {} for the weights", HumanBytes(memory))),
+        (None, None) => None,
+    });
+    lines.extend(match (found.prediction_type, remembered) {
+        (Some(told), _) => Some(format!("Predicts: {}, as the file says", told.name())),
+        (None, Some(told)) => Some(format!("Predicts: {}, as you said", told.name())),
+        (None, None) if found.lacks_prediction_type() => Some(format!(
+            "Predicts: the file does not say it. If its pictures are noise or washed out, try the other type: \
+             illustrate models remember {} --prediction-type v_prediction (or epsilon)",
+            path.display()
+        )),
         (None, None) => None,
     });
     lines.push(format!("Licence: {}", licence(found)));

@@ -11,8 +11,8 @@ use bevy_illustrator::{
     generator::{inspect, open_model},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
-        GuidanceInterval, Lora, LoraError, MAX_CANVAS_SIDE, MAX_SIDE, MIN_SIDE, PredictionType, Sampler,
-        SigmaSpacing, Size, Sizes, Style,
+        GuidanceInterval, Lora, LoraError, MAX_CANVAS_SIDE, MAX_SIDE, MIN_SIDE, PredictionType,
+        Sampler, SigmaSpacing, Size, Sizes, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
 };
@@ -70,7 +70,8 @@ pub(crate) struct SamplingOptions {
     /// The spacing of the scheduler's noise levels
     #[arg(long, value_name = "NAME", value_parser = sigmas())]
     pub(crate) sigmas: Option<SigmaSpacing>,
-    /// What the denoiser predicts, if the model's own configuration is wrong or a single file does not tell it
+    /// What the denoiser predicts, if the model's own configuration is wrong or a single file does not tell it [default: what
+    /// `models remember` was told, otherwise the model's]
     #[arg(long, value_name = "NAME", value_parser = prediction_type())]
     pub(crate) prediction_type: Option<PredictionType>,
     /// The number of last layers of CLIP's text encoders that are left out, as in diffusers: 1 is "Clip skip 2" of A1111
@@ -243,7 +244,7 @@ fn sigmas() -> impl TypedValueParser<Value = SigmaSpacing> {
     })
 }
 
-fn prediction_type() -> impl TypedValueParser<Value = PredictionType> {
+pub(crate) fn prediction_type() -> impl TypedValueParser<Value = PredictionType> {
     PossibleValuesParser::new(PredictionType::ALL.map(PredictionType::name)).try_map(|name| {
         let found = PredictionType::ALL.into_iter().find(|it| it.name() == name);
         found.ok_or("unknown prediction type")

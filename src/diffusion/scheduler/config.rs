@@ -257,6 +257,11 @@ impl SchedulerConfig {
         self
     }
 
+    /// The text of a field.
+    pub(in crate::diffusion) fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+
     /// The error for the value of a field.
     pub(super) fn wrong(&self, field: &'static str, expected: &str) -> SchedulerError {
         let found = self.fields.get(field).map_or_else(|| "missing".to_owned(), Value::to_string);

@@ -30,7 +30,8 @@ pub(super) fn inspect(folder: &Path) -> io::Result<Inspection> {
         }));
     };
     let Inspector { base, obstacles, .. } = inspector;
-    Ok(Inspection { kind, base, parts, licence: package.licence(), obstacles })
+    let licence = package.licence();
+    Ok(Inspection { kind, base, parts, licence, prediction_type: None, obstacles })
 }
 
 /// Collects the obstacles in a folder.

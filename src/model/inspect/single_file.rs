@@ -10,7 +10,12 @@ use super::{HeaderError, Inspection, ModelKind, Obstacle, Part, TensorHeader, gg
 use crate::{
     foreign,
     lfs::LfsPointer,
-    model::{BaseModel, detect::TRANSFORMER_CLASS, flux2_file::Names, ldm::LdmFamily},
+    model::{
+        BaseModel,
+        detect::TRANSFORMER_CLASS,
+        flux2_file::Names,
+        ldm::{LdmFamily, prediction},
+    },
 };
 
 /// The metadata of a single file that names its licence.
@@ -126,13 +131,15 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
         _ => Some(Obstacle::NoModel(format!("the tensors in {} have unknown names", part.name))),
     };
     let licence = header.text(LICENCE).map(str::to_owned);
-    Ok(Inspection { base, licence, ..one(part, kind, obstacle) })
+    let prediction_type = prediction::told(&header);
+    Ok(Inspection { base, licence, prediction_type, ..one(part, kind, obstacle) })
 }
 
 /// An inspection of a file without a licence.
 pub(super) fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
     let obstacles = obstacle.into_iter().collect();
-    Inspection { kind, base: None, parts: vec![part], licence: None, obstacles }
+    let parts = vec![part];
+    Inspection { kind, base: None, parts, licence: None, prediction_type: None, obstacles }
 }
 
 /// The kind of a safetensors file, by the names of its tensors.

@@ -12,18 +12,18 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    AUTOENCODER, LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, single_file_families,
-    tokenizer,
+    AUTOENCODER, LdmFamily, UNET, UNetNames, UNetSizes, autoencoder, prediction,
+    single_file_families, tokenizer,
 };
 use crate::{
     control::Interrupt,
-    foreign,
     model::{
         ModelError, Package, TensorSource,
         inspect::{LICENCE, ModelKind, classify},
-        package::{INDEX, config_file, hash_reader},
+        package::{INDEX, config_file, file_hash},
         tensors::{Converted, Stored, TensorFiles, dims},
     },
+    recipe::PredictionType,
 };
 
 /// The channels of an attention head of Stable Diffusion 2 and XL. Stable Diffusion 1 has 8 heads on all levels.
@@ -35,16 +35,14 @@ const SIZES: usize = 6;
 /// The width of each of them in the published models.
 const SIZE_WIDTH: usize = 256;
 
-/// A tensor that marks a model of Stable Diffusion XL that predicts the velocity, and one that marks a schedule that ends in
-/// pure noise.
-const V_PREDICTION: &str = "v_pred";
+/// A tensor that marks a schedule that ends in pure noise.
 const ZERO_TERMINAL_SNR: &str = "ztsnr";
 
 /// A model in a single safetensors file in LDM: Stable Diffusion 1, 2 or XL with an autoencoder, and with or without text
 /// encoders. Without them, [`with_text_encoders`](crate::model::with_text_encoders) adds those of other files.
 ///
-/// The configurations follow from the tensors. The scheduler, the prediction type and the numbers that no tensor tells are
-/// those of the published models. The tokenizer is that of CLIP.
+/// The configurations follow from the tensors. The scheduler, the numbers that no tensor tells, and the prediction type if the
+/// file does not tell it, are those of the published models. The tokenizer is that of CLIP.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -93,8 +91,8 @@ impl Checkpoint {
             licence: header.text(LICENCE).map(str::to_owned),
             files: BTreeMap::new(),
         };
-        let is_v = |key: &str| tensors.contains(key);
-        let scheduler = checkpoint.scheduler(is_v(V_PREDICTION), is_v(ZERO_TERMINAL_SNR));
+        let predicted = prediction::told(header).unwrap_or(checkpoint.usual_prediction());
+        let scheduler = checkpoint.scheduler(predicted, tensors.contains(ZERO_TERMINAL_SNR));
         checkpoint.files = checkpoint.generate(scheduler)?;
         Ok(checkpoint)
     }
@@ -164,9 +162,16 @@ impl Checkpoint {
         Ok(config)
     }
 
-    fn scheduler(&self, is_v: bool, is_zero_snr: bool) -> Value {
+    /// What the published model predicts.
+    fn usual_prediction(&self) -> PredictionType {
         // `stable-diffusion-2-inpainting` continues `stable-diffusion-2-base`, which predicts the noise.
-        let is_v = is_v || (self.family == LdmFamily::Sd2 && !self.is_inpainting);
+        match self.family == LdmFamily::Sd2 && !self.is_inpainting {
+            true => PredictionType::Velocity,
+            false => PredictionType::Epsilon,
+        }
+    }
+
+    fn scheduler(&self, prediction_type: PredictionType, is_zero_snr: bool) -> Value {
         json!({
             "_class_name": match self.family {
                 LdmFamily::Sd1 | LdmFamily::Sd2 => "DPMSolverMultistepScheduler",
@@ -176,7 +181,7 @@ impl Checkpoint {
             "beta_start": 0.00085,
             "beta_end": 0.012,
             "beta_schedule": "scaled_linear",
-            "prediction_type": if is_v { "v_prediction" } else { "epsilon" },
+            "prediction_type": prediction_type.name(),
             "timestep_spacing": "leading",
             "steps_offset": 1,
             "clip_sample": false,
@@ -262,11 +267,7 @@ impl Package for Checkpoint {
 
     /// The hash of the whole file.
     fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
-        let io = |source| ModelError::Io { file: self.location(""), source };
-        let mut file = foreign::open(&self.path).map_err(io)?;
-        let mut hasher = blake3::Hasher::new();
-        hash_reader(&mut file, &mut hasher, interrupt, &io)?;
-        Ok(hasher.finalize().to_hex().to_string())
+        file_hash(&self.path, interrupt)
     }
 
     fn fingerprint(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     io::{self, Read},
     iter,
+    path::Path,
 };
 
 use serde_json::Value;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::{ADAPTERS, LOSS_AUTOENCODER, LOSS_ENCODER, config_file, optional_components};
 use crate::{
     control::Interrupt,
+    foreign,
     model::{
         ModelError,
         detect::TRANSFORMER,
@@ -109,6 +111,15 @@ fn hash_file(
 ) -> Result<(), ModelError> {
     let io = |source| ModelError::Io { file: files.location(file), source };
     hash_reader(&mut *files.open(file)?, hasher, interrupt, &io)
+}
+
+/// The blake3 of a whole file on disk, as 64 hex digits.
+pub(crate) fn file_hash(path: &Path, interrupt: &Interrupt) -> Result<String, ModelError> {
+    let io = |source| ModelError::Io { file: path.display().to_string(), source };
+    let mut file = foreign::open(path).map_err(io)?;
+    let mut hasher = blake3::Hasher::new();
+    hash_reader(&mut file, &mut hasher, interrupt, &io)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// Hashes a whole file.

@@ -1,8 +1,9 @@
 //! The search for models, in a thread.
 
 use std::{
+    collections::HashMap,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         mpsc::{Receiver, TryRecvError, channel},
@@ -13,28 +14,48 @@ use std::{
 use egui::Context;
 
 use crate::{
+    control::Interrupt,
     generator::{FoundModel, find_models},
+    recipe::PredictionType,
+    settings::SettingsFile,
     studio::lower_priority,
 };
+
+/// What was found, with what the author told that it predicts.
+type Found = (FoundModel, Option<PredictionType>);
 
 /// A search in some folders. The thread ends soon after this is dropped.
 #[derive(Debug)]
 pub(super) struct ModelSearch {
     folders: Vec<PathBuf>,
     /// `None` at the end of the search. A lock, because a receiver cannot be shared by threads, as the panel's state is.
-    incoming: Option<Mutex<Receiver<FoundModel>>>,
+    incoming: Option<Mutex<Receiver<Found>>>,
     found: Vec<FoundModel>,
+    predictions: HashMap<PathBuf, PredictionType>,
+    interrupt: Interrupt,
 }
 
 impl ModelSearch {
     /// Starts the search. Each file that is found repaints the panel.
-    pub fn start(folders: Vec<PathBuf>, context: &Context) -> Self {
+    pub fn start(folders: Vec<PathBuf>, settings: Option<SettingsFile>, context: &Context) -> Self {
         let (sender, incoming) = channel();
         let (searched, context) = (folders.clone(), context.clone());
+        let interrupt = Interrupt::default();
+        let interrupted = interrupt.clone();
         let search = move || {
             lower_priority();
             for found in find_models(&searched) {
-                if sender.send(found).is_err() {
+                let settings =
+                    settings.as_ref().filter(|_| found.inspection.lacks_prediction_type());
+                let told = settings.map(|it| it.prediction_type(&found.path, &interrupted));
+                if interrupted.check().is_err() {
+                    break;
+                }
+                let told = told.unwrap_or(Ok(None)).unwrap_or_else(|error| {
+                    log::error!("what {} predicts is not known: {error}", found.path.display());
+                    None
+                });
+                if sender.send((found, told)).is_err() {
                     break;
                 }
                 context.request_repaint();
@@ -48,7 +69,12 @@ impl ModelSearch {
             log::error!("models are not searched: {error}");
         }
         let incoming = started.ok().map(|_| Mutex::new(incoming));
-        Self { folders, incoming, found: Vec::new() }
+        Self { folders, incoming, found: Vec::new(), predictions: HashMap::new(), interrupt }
+    }
+
+    /// What the author told that the model in a file predicts.
+    pub fn prediction_type(&self, file: &Path) -> Option<PredictionType> {
+        self.predictions.get(file).copied()
     }
 
     pub fn folders(&self) -> &[PathBuf] {
@@ -70,7 +96,10 @@ impl ModelSearch {
         let receiver = incoming.lock().unwrap_or_else(PoisonError::into_inner);
         let is_finished = loop {
             match receiver.try_recv() {
-                Ok(found) => self.found.push(found),
+                Ok((found, told)) => {
+                    self.predictions.extend(told.map(|told| (found.path.clone(), told)));
+                    self.found.push(found);
+                }
                 Err(TryRecvError::Empty) => break false,
                 Err(TryRecvError::Disconnected) => break true,
             }
@@ -79,5 +108,12 @@ impl ModelSearch {
         if is_finished {
             self.incoming = None;
         }
+    }
+}
+
+impl Drop for ModelSearch {
+    /// Nobody waits for the hash of a file any more.
+    fn drop(&mut self) {
+        self.interrupt.cancel();
     }
 }
