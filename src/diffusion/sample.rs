@@ -73,9 +73,8 @@ pub struct State<'a> {
 
 /// What predicts in each step.
 struct Network<'a> {
-    denoiser: &'a dyn Denoiser,
     inpainting: Option<Tensor>,
-    batches: ConditioningBatches,
+    batches: ConditioningBatches<'a>,
     guide: &'a dyn Guide,
     adapters: &'a PictureAdapters,
     tiles: Option<Tiles>,
@@ -173,7 +172,7 @@ impl State<'_> {
     /// [`DiffusionError::Cancelled`] at most one network block after an interrupt. Otherwise after the last step, or if
     /// candle fails.
     pub fn predict(&self, latents: &Tensor) -> Result<Tensor, DiffusionError> {
-        let Network { guide, adapters, tiles, .. } = &self.network;
+        let Network { inpainting, batches, guide, adapters, tiles, interrupt } = &self.network;
         let (index, count) = (self.step, self.timesteps.len());
         let Some(&timestep) = self.timesteps.get(index) else {
             return Err(candle_core::Error::msg("nothing is predicted after the last step").into());
@@ -181,13 +180,12 @@ impl State<'_> {
         let step = StepInfo { index, count, timestep };
         let input = self.scheduler.scale_model_input(latents, index)?;
         let active = adapters.at(step)?;
-        let inpainting = self.network.inpainting.as_ref();
+        let inpainting = inpainting.as_ref();
         let is_read = |prediction| guide.reads(prediction, step);
-        let Network { denoiser, batches, interrupt, .. } = &self.network;
         let predict = |latents: &Tensor,
                        inpainting: Option<&Tensor>,
                        active: Option<&ActiveAdapters>| {
-            batches.predict(*denoiser, latents, inpainting, timestep, active, is_read, interrupt)
+            batches.predict(latents, inpainting, timestep, active, is_read, interrupt)
         };
         let predictions = match tiles {
             None => predict(&input, inpainting, active.as_ref())?,
@@ -217,11 +215,11 @@ pub fn sample(
 ) -> Result<Tensor, DiffusionError> {
     let SampleInputs { denoiser, scheduler, noise, inpainting, guide, adapters, interrupt, .. } =
         inputs;
-    let batches = ConditioningBatches::new(inputs.conditionings);
+    let batches = ConditioningBatches::new(denoiser, inputs.conditionings);
     let (_, _, height, width) = noise.dims4()?;
     let tiles = inputs.tile.map(|tile| Tiles::new((height, width), tile, noise.device()));
     let tiles = tiles.transpose()?.flatten();
-    let network = Network { denoiser, inpainting, batches, guide, adapters, tiles, interrupt };
+    let network = Network { inpainting, batches, guide, adapters, tiles, interrupt };
     let mut state = State {
         latents: (&noise * scheduler.init_noise_sigma())?,
         noise,

@@ -11,14 +11,15 @@ use crate::diffusion::{adapter::ImageKeys, guide::Predictions};
 /// On a CPU each conditioning is its own batch, and the batches run in parallel: threads that each
 /// run a whole network wait less than threads that share every layer. On other devices, all
 /// conditionings of equal length form one batch.
-pub(in crate::diffusion) struct ConditioningBatches {
+pub(in crate::diffusion) struct ConditioningBatches<'a> {
+    denoiser: &'a dyn Denoiser,
     conditionings: Vec<Conditioning>,
     /// Whether they form one batch.
     are_joined: bool,
 }
 
-impl ConditioningBatches {
-    pub fn new(conditionings: &[Conditioning]) -> Self {
+impl<'a> ConditioningBatches<'a> {
+    pub fn new(denoiser: &'a dyn Denoiser, conditionings: &[Conditioning]) -> Self {
         let first = conditionings.first();
         let alike = |conditioning: &Conditioning| {
             first.is_some_and(|first| {
@@ -32,14 +33,13 @@ impl ConditioningBatches {
         };
         let on_cpu = conditionings.iter().all(|conditioning| conditioning.tokens.device().is_cpu());
         let are_joined = !on_cpu && conditionings.iter().all(alike);
-        Self { conditionings: conditionings.to_vec(), are_joined }
+        Self { denoiser, conditionings: conditionings.to_vec(), are_joined }
     }
 
     /// Predicts for `latents`, (1, channels, height, width), under each conditioning whose index `is_read`, with the same
     /// adapters. The predictions have the same shape. `inpainting` is that of a [`DenoiserInput`].
     pub fn predict(
         &self,
-        denoiser: &dyn Denoiser,
         latents: &Tensor,
         inpainting: Option<&Tensor>,
         timestep: f64,
@@ -59,7 +59,7 @@ impl ConditioningBatches {
             let latents = latents.repeat((count, 1, 1, 1))?;
             let input = DenoiserInput::new(&latents, timestep, conditioning, interrupt);
             let input = DenoiserInput { inpainting, adapters, ..input };
-            let prediction = denoiser.predict(&input)?;
+            let prediction = self.denoiser.predict(&input)?;
             Ok((0..count).map(|i| prediction.narrow(0, i, 1)).collect::<Result<Vec<_>, _>>()?)
         };
         let predictions =
@@ -128,13 +128,13 @@ mod tests {
         };
         let conditionings = [conditioning(1.0), conditioning(2.0)];
         let (latents, interrupt) = (numbers(&[1, 4, 4, 6], 5.0), Interrupt::default());
-        let predict = |batches: ConditioningBatches| {
+        let predict = |batches: ConditioningBatches<'_>| {
             let adapters = Some(&adapters);
-            batches.predict(&unet, &latents, None, 500.0, adapters, |_| true, &interrupt).unwrap()
+            batches.predict(&latents, None, 500.0, adapters, |_| true, &interrupt).unwrap()
         };
         let batches = |are_joined| {
             let conditionings = conditionings.to_vec();
-            predict(ConditioningBatches { conditionings, are_joined })
+            predict(ConditioningBatches { denoiser: &unet, conditionings, are_joined })
         };
         let [apart, together] = [false, true].map(|are_joined| {
             let predictions = batches(are_joined);
