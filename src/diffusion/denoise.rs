@@ -1,6 +1,7 @@
 //! Denoisers: the networks that predict the noise in latents.
 
 mod batch;
+mod blocks;
 pub mod flux2;
 mod position;
 mod tiles;

@@ -1,5 +1,6 @@
 //! Model families: recognising and loading packages.
 
+mod flow;
 mod flux2_klein;
 mod sd1;
 mod sdxl;

@@ -14,7 +14,9 @@ from diffusers import (
 from PIL import Image
 from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from common import FIXTURES, generator, randn, randomise, save_json, save_tensors
+import flows
+from common import FIXTURES, randn, randomise, save_json, save_tensors
+from flows import PROMPT
 from tokens import CORPUS, PROMPTS, byte_symbols, merge
 
 END = "<|endoftext|>"
@@ -28,18 +30,7 @@ TEMPLATE = (
 )
 
 # The layers that the pipeline joins are 9, 18 and 27; the output of the last layer is normalised.
-TEXT_ENCODER = dict(
-    hidden_size=12,
-    intermediate_size=20,
-    num_hidden_layers=28,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    head_dim=6,
-    max_position_embeddings=600,
-    rms_norm_eps=1e-5,
-    rope_parameters=dict(rope_type="default", rope_theta=5000.0),
-    tie_word_embeddings=True,
-)
+TEXT_ENCODER = flows.TEXT_ENCODER | dict(num_hidden_layers=28, tie_word_embeddings=True)
 
 TRANSFORMER = dict(
     in_channels=16,
@@ -55,21 +46,10 @@ TRANSFORMER = dict(
     guidance_embeds=False,
 )
 
-AUTOENCODER = dict(
-    block_out_channels=(4, 4, 8, 8),
-    down_block_types=("DownEncoderBlock2D",) * 4,
-    up_block_types=("UpDecoderBlock2D",) * 4,
-    layers_per_block=1,
-    latent_channels=4,
-    norm_num_groups=2,
-    sample_size=64,
-    batch_norm_eps=1e-3,
-)
+AUTOENCODER = flows.AUTOENCODER | dict(batch_norm_eps=1e-3)
 
 # As in the published model.
 SCHEDULER = dict(use_dynamic_shifting=True, shift=3.0)
-
-PROMPT = "a red lighthouse by the sea at night"
 
 # Sizes are (width, height), parts are (left, top, width, height). All in pixels and multiples of a latent.
 # References are pictures of these sizes, (width, height), that the model sees.
@@ -155,15 +135,7 @@ def save():
 def record_text_encoder(built):
     """The ids of prompts, and the joined layers of two of them: of the tokens at the start and at the end."""
     texts = [*PROMPTS, PROMPT, "it's 3 o'clock:\n\n  the CAPTAIN's\tdoor\r\n", "the alien spaceport " * 300]
-    rows = []
-    for text in texts:
-        message = [{"role": "user", "content": text}]
-        options = dict(tokenize=False, add_generation_prompt=True, enable_thinking=False)
-        whole = built.tokenizer.apply_chat_template(message, **options)
-        encoded = built.tokenizer(whole, padding="max_length", truncation=True, max_length=512)
-        count = sum(encoded.attention_mask)
-        assert all(id == built.tokenizer.pad_token_id for id in encoded.input_ids[count:])
-        rows.append(dict(text=text, ids=encoded.input_ids[:count]))
+    rows = flows.token_rows(built.tokenizer, texts, enable_thinking=False)
     save_json("networks/klein_tokens.json", rows)
     tensors = {}
     for name, text in (("prompt", PROMPT), ("long", texts[-1])):
@@ -254,22 +226,15 @@ def record_autoencoder(built):
     )
 
 
-def kept_latents(size, way):
-    """A callback that keeps the latents of every step, for a picture of this size."""
+def of_size(size):
+    """The form of the latents of a picture."""
     width, height = size
-
-    def keep(_pipeline, _step, _timestep, kept):
-        way.append(unpacked(kept["latents"], height // 16, width // 16))
-        return {}
-
-    return keep
+    return lambda latents: unpacked(latents, height // 16, width // 16)
 
 
-def smooth_picture(name, width, height):
-    """A picture of soft colours, `(height, width, 3)`."""
-    coarse = torch.sigmoid(randn(name, 1, 3, 6, 6))
-    picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
-    return (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+def noise_shape(size):
+    width, height = size
+    return 1, 16, height // 16, width // 16
 
 
 def draw(case, built=None):
@@ -277,58 +242,21 @@ def draw(case, built=None):
     built = built or Flux2KleinPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
     built.set_progress_bar_config(disable=True)
     built.register_to_config(is_distilled=case["is_distilled"])
-    width, height = case["size"]
-    noise = randn(f"pipelines/{case['name']}", 1, 16, height // 16, width // 16)
-    way = [noise]
+    name = f"pipelines/{case['name']}"
     references = {
-        f"reference_{at}": smooth_picture(f"pipelines/{case['name']}/{at}", *size)
-        for at, size in enumerate(case["references"])
+        f"reference_{at}": flows.smooth_picture(f"{name}/{at}", *size) for at, size in enumerate(case["references"])
     }
-    image = built(
-        prompt=PROMPT,
-        image=[Image.fromarray(picture.numpy()) for picture in references.values()] or None,
-        width=width,
-        height=height,
-        num_inference_steps=case["steps"],
-        guidance_scale=case["guidance"],
-        latents=noise,
-        output_type="pt",
-        callback_on_step_end=kept_latents(case["size"], way),
-    ).images
-    return {
-        "noise": noise,
-        "timesteps": built.scheduler.timesteps,
-        "image": image * 2 - 1,
-        **{f"latents_{step}": latents for step, latents in enumerate(way)},
-        **references,
-    }
+    images = [Image.fromarray(picture.numpy()) for picture in references.values()] or None
+    noise = randn(name, *noise_shape(case["size"]))
+    return references | flows.draw(built, case, noise, of_size(case["size"]), prompt=PROMPT, image=images)
 
 
 def edit(case):
-    """The noise, the picture, which the model sees as a reference, and the latents after every step."""
+    """As `flows.edit`. The model sees the picture as a reference."""
     built = Flux2KleinInpaintPipeline.from_pretrained(FIXTURES / "klein", dtype=torch.float32)
     built.set_progress_bar_config(disable=True)
-    width, height = case["size"]
-    shape = (1, 16, height // 16, width // 16)
-    picture = smooth_picture(f"edits/{case['name']}/picture", width, height)
-    left, top, wide, high = case["part"]
-    mask = torch.zeros(height, width, dtype=torch.uint8)
-    mask[top : top + high, left : left + wide] = 255
-    way = []
-    built(
-        prompt=PROMPT,
-        image=Image.fromarray(picture.numpy()),
-        mask_image=Image.fromarray(mask.numpy()),
-        strength=case["strength"],
-        num_inference_steps=case["steps"],
-        guidance_scale=1.0,
-        # The generator's first numbers are the noise.
-        generator=generator(f"edits/{case['name']}"),
-        output_type="pt",
-        callback_on_step_end=kept_latents(case["size"], way),
-    )
-    latents = {f"latents_{step + 1}": latents for step, latents in enumerate(way)}
-    return {"noise": randn(f"edits/{case['name']}", *shape), "picture": picture} | latents
+    shape, form = noise_shape(case["size"]), of_size(case["size"])
+    return flows.edit(built, case, shape, form, prompt=PROMPT, guidance_scale=1.0)
 
 
 def record():

@@ -12,26 +12,17 @@ from diffusers import (
     ZImageTransformer2DModel,
 )
 from diffusers.pipelines.z_image import pipeline_z_image_inpaint as inpaint
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import Qwen3Config, Qwen3Model
 
-from common import FIXTURES, generator, observe, randn, randomise, save_json, save_tensors
-from flux2 import smooth_picture, tokenizer
+import flows
+from common import FIXTURES, observe, randn, randomise, save_json, save_tensors
+from flows import PROMPT
+from flux2 import tokenizer
 from tokens import PROMPTS
 
 # The pipeline uses the output of the last layer but one.
-TEXT_ENCODER = dict(
-    hidden_size=12,
-    intermediate_size=20,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    head_dim=6,
-    max_position_embeddings=600,
-    rms_norm_eps=1e-5,
-    rope_parameters=dict(rope_type="default", rope_theta=5000.0),
-)
+TEXT_ENCODER = flows.TEXT_ENCODER | dict(num_hidden_layers=3)
 
 TRANSFORMER = dict(
     in_channels=4,
@@ -49,14 +40,7 @@ TRANSFORMER = dict(
     axes_lens=[600, 32, 32],
 )
 
-AUTOENCODER = dict(
-    block_out_channels=(4, 4, 8, 8),
-    down_block_types=("DownEncoderBlock2D",) * 4,
-    up_block_types=("UpDecoderBlock2D",) * 4,
-    layers_per_block=1,
-    latent_channels=4,
-    norm_num_groups=2,
-    sample_size=64,
+AUTOENCODER = flows.AUTOENCODER | dict(
     scaling_factor=0.36,
     shift_factor=0.12,
     use_quant_conv=False,
@@ -66,7 +50,7 @@ AUTOENCODER = dict(
 # As in Z-Image-Turbo.
 SCHEDULER = dict(shift=3.0)
 
-PROMPT, UNWANTED = "a red lighthouse by the sea at night", "low fog"
+UNWANTED = "low fog"
 
 # Heights and widths of latents, and the tokens of a caption: below 32 tokens, exactly 32, and more, which are padded to 64.
 CASES = dict(few=(6, 4, 7), exact=(8, 16, 32), many=(10, 14, 45))
@@ -142,12 +126,7 @@ def save():
 def record_text_encoder(built):
     """The ids of prompts, and the encoded tokens of three of them."""
     texts = [*PROMPTS[:4], PROMPT, "", "the alien spaceport " * 300]
-    rows = []
-    for text in texts:
-        message = [{"role": "user", "content": text}]
-        options = dict(tokenize=False, add_generation_prompt=True, enable_thinking=True)
-        whole = built.tokenizer.apply_chat_template(message, **options)
-        rows.append(dict(text=text, ids=built.tokenizer(whole, truncation=True, max_length=512).input_ids))
+    rows = flows.token_rows(built.tokenizer, texts, enable_thinking=True)
     save_json("networks/z_image_tokens.json", rows)
     embeds = {name: built.encode_prompt(text)[0][0][None] for name, text in (("prompt", PROMPT), ("empty", ""))}
     long = built.encode_prompt(texts[-1])[0][0][None]
@@ -199,68 +178,25 @@ def record_autoencoder(network):
     )
 
 
+def noise_shape(size):
+    width, height = size
+    return 1, 4, height // 8, width // 8
+
+
 def draw(case, built=None):
     """A picture, of a new pipeline or of another one."""
     built = built or pipeline(use_dynamic_shifting=case["dynamic"])
-    width, height = case["size"]
-    noise = randn(f"pipelines/{case['name']}", 1, 4, height // 8, width // 8)
-    way = [noise]
-
-    def keep(_pipeline, _step, _timestep, kept):
-        way.append(kept["latents"])
-        return {}
-
-    image = built(
-        prompt=PROMPT,
-        negative_prompt=UNWANTED,
-        width=width,
-        height=height,
-        num_inference_steps=case["steps"],
-        guidance_scale=case["guidance"],
-        cfg_truncation=case.get("truncation", 1.0),
-        latents=noise,
-        output_type="pt",
-        callback_on_step_end=keep,
-    ).images
-    return {
-        "noise": noise,
-        "timesteps": built.scheduler.timesteps,
-        "image": image * 2 - 1,
-        **{f"latents_{step}": latents for step, latents in enumerate(way)},
-    }
+    noise = randn(f"pipelines/{case['name']}", *noise_shape(case["size"]))
+    return flows.draw(built, case, noise, prompt=PROMPT, negative_prompt=UNWANTED, cfg_truncation=case.get("truncation", 1.0))
 
 
 def edit(case):
-    """The noise, the picture, and the latents after every step."""
+    """As `flows.edit`."""
     built = pipeline(ZImageInpaintPipeline)
     # The picture's latents are the mean of the distribution, not a sample.
     inpaint.retrieve_latents = lambda output, **_: output.latent_dist.mode()
-    width, height = case["size"]
-    picture = smooth_picture(f"edits/{case['name']}/picture", width, height)
-    left, top, wide, high = case["part"]
-    mask = torch.zeros(height, width, dtype=torch.uint8)
-    mask[top : top + high, left : left + wide] = 255
-    way = []
-
-    def keep(_pipeline, _step, _timestep, kept):
-        way.append(kept["latents"])
-        return {}
-
-    built(
-        prompt=PROMPT,
-        negative_prompt=UNWANTED,
-        image=Image.fromarray(picture.numpy()),
-        mask_image=Image.fromarray(mask.numpy()),
-        strength=case["strength"],
-        num_inference_steps=case["steps"],
-        guidance_scale=case["guidance"],
-        # The generator's first numbers are the noise.
-        generator=generator(f"edits/{case['name']}"),
-        output_type="pt",
-        callback_on_step_end=keep,
-    )
-    latents = {f"latents_{step + 1}": latents for step, latents in enumerate(way)}
-    return {"noise": randn(f"edits/{case['name']}", 1, 4, height // 8, width // 8), "picture": picture} | latents
+    options = dict(prompt=PROMPT, negative_prompt=UNWANTED, guidance_scale=case["guidance"])
+    return flows.edit(built, case, noise_shape(case["size"]), **options)
 
 
 def record():

@@ -7,16 +7,14 @@ mod block;
 mod config;
 mod position;
 
-use std::sync::Arc;
-
 use candle_core::{Device, Tensor};
 
 use self::{
-    block::{Block, BlockConfig, BlockInPass, Modulation, Pass, normed},
+    block::{BlockConfig, Flux2Block, Modulation, Pass, normed},
     config::Flux2Config,
     position::Positions,
 };
-use super::{Denoiser, DenoiserInput};
+use super::{Denoiser, DenoiserInput, blocks::Blocks};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -26,7 +24,7 @@ use crate::{
         weights::StoredWeights,
     },
     model::Package,
-    ops::{self, Chain},
+    ops,
 };
 
 /// Height and width of the latents of a picture of 1024 x 1024 pixels.
@@ -42,7 +40,7 @@ pub struct Flux2Transformer2DModel {
     modulation_of_both: Linear,
     latents_in: Linear,
     text_in: Linear,
-    blocks: Vec<(String, Block)>,
+    blocks: Blocks<Flux2Block>,
     norm_out: Linear,
     latents_out: Linear,
     /// Whether it was distilled for few steps without guidance.
@@ -153,7 +151,7 @@ impl Flux2Transformer2DModel {
             &mut self.norm_out,
             &mut self.latents_out,
         ];
-        layers.extend(self.blocks.iter_mut().flat_map(|(_, block)| block.layers()));
+        layers.extend(self.blocks.iter_mut().flat_map(Flux2Block::layers));
         layers
     }
 
@@ -204,7 +202,7 @@ impl Flux2Transformer2DModel {
         let text = self.text_in.forward(context)?;
         let start = Tensor::cat(&[&text, &tokens], 1)?;
         let time = self.embedded_time(timestep, latents.device(), &start)?;
-        let pass = Arc::new(Pass {
+        let pass = Pass {
             text: text.dim(1)?,
             latents: Modulation::all(&self.modulation_of_latents.forward(&time)?, 2)?,
             context: Modulation::all(&self.modulation_of_text.forward(&time)?, 2)?,
@@ -214,16 +212,10 @@ impl Flux2Transformer2DModel {
                 self.config.rope_theta,
                 &start,
             )?,
-            interrupt: interrupt.clone(),
-        });
-        let mut chain = Chain::new(&start);
-        for (name, block) in &self.blocks {
-            interrupt.check()?;
-            chain.push(BlockInPass { block: block.clone(), pass: pass.clone() })?;
-            observe(name, chain.last());
-        }
+        };
+        let hidden = self.blocks.run(&start, pass, interrupt, observe)?;
         interrupt.check()?;
-        let hidden = chain.finish()?.narrow(1, pass.text, height * width)?;
+        let hidden = hidden.narrow(1, text.dim(1)?, height * width)?;
         let modulation = self.norm_out.forward(&time)?.chunk(2, 1)?;
         let hidden = normed(&hidden, &(&modulation[0] + 1.0)?, &modulation[1], self.config.eps)?;
         let output = self.latents_out.forward(&hidden)?.transpose(1, 2)?.contiguous()?;
@@ -252,27 +244,24 @@ fn packed(latents: &Tensor) -> candle_core::Result<Tensor> {
     latents.flatten_from(2)?.transpose(1, 2)?.contiguous()
 }
 
-/// All blocks with their names.
+/// Loads a block.
+type LoadBlock = fn(BlockConfig, &StoredWeights) -> candle_core::Result<Flux2Block>;
+
+/// All blocks.
 fn blocks(
     config: &Flux2Config,
     weights: &StoredWeights,
-) -> candle_core::Result<Vec<(String, Block)>> {
+) -> candle_core::Result<Blocks<Flux2Block>> {
     let block = BlockConfig {
         width: config.width(),
         inner: config.inner(),
         heads: config.num_attention_heads,
         eps: config.eps,
     };
-    let all = |group: &'static str, count: usize| (0..count).map(move |index| (group, index));
-    let double = all("transformer_blocks", config.num_layers).map(|place| (place, true));
-    let single = all("single_transformer_blocks", config.num_single_layers).map(|it| (it, false));
-    let load = |((group, index), is_double)| {
-        let weights = weights.pp(group).pp(index);
-        let block = match is_double {
-            true => Block::double(block, &weights)?,
-            false => Block::single(block, &weights)?,
-        };
-        Ok((format!("{group}.{index}"), block))
+    let load = |group: &str, count: usize, load: LoadBlock| {
+        Blocks::load(group, count, weights, |weights| load(block, weights))
     };
-    double.chain(single).map(load).collect()
+    let double = load("transformer_blocks", config.num_layers, Flux2Block::double)?;
+    let single = load("single_transformer_blocks", config.num_single_layers, Flux2Block::single)?;
+    Ok(double.then(single))
 }

@@ -7,16 +7,14 @@ mod block;
 mod config;
 mod position;
 
-use std::sync::Arc;
-
 use candle_core::{Device, Tensor};
 
 use self::{
-    block::{Block, BlockConfig, BlockInPass, Pass},
+    block::{BlockConfig, Pass, ZImageBlock},
     config::ZImageConfig,
     position::{Positions, padded},
 };
-use super::{Denoiser, DenoiserInput, position::axial_angles};
+use super::{Denoiser, DenoiserInput, blocks::Blocks, position::axial_angles};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -26,7 +24,7 @@ use crate::{
         weights::StoredWeights,
     },
     model::Package,
-    ops::{self, Chain},
+    ops,
 };
 
 /// Latents along each side of a patch.
@@ -55,15 +53,12 @@ pub struct ZImageTransformer2DModel {
     text_in: Linear,
     /// The padding of tokens, of the same shape.
     text_pad: Tensor,
-    noise_refiner: Blocks,
-    context_refiner: Blocks,
-    layers: Blocks,
+    noise_refiner: Blocks<ZImageBlock>,
+    context_refiner: Blocks<ZImageBlock>,
+    layers: Blocks<ZImageBlock>,
     scale_out: Linear,
     latents_out: Linear,
 }
-
-/// Blocks with their names.
-type Blocks = Vec<(String, Block)>;
 
 /// The inputs of a prediction.
 struct ZImageInput<'a> {
@@ -135,11 +130,9 @@ impl ZImageTransformer2DModel {
             eps: config.norm_eps,
         };
         let blocks = |group: &str, count: usize, is_modulated: bool| {
-            let load = |index: usize| {
-                let stored = stored.pp(group).pp(index);
-                Ok((format!("{group}.{index}"), Block::load(block, is_modulated, &stored)?))
-            };
-            (0..count).map(load).collect::<candle_core::Result<Blocks>>()
+            Blocks::load(group, count, &stored, |stored| {
+                ZImageBlock::load(block, is_modulated, stored)
+            })
         };
         let patches = format!("{PATCH}-1");
         let (time, text) = (weights.pp("t_embedder").pp("mlp"), weights.pp("cap_embedder"));
@@ -176,8 +169,8 @@ impl ZImageTransformer2DModel {
             &mut self.latents_out,
         ];
         let groups = [&mut self.noise_refiner, &mut self.context_refiner, &mut self.layers];
-        let blocks = groups.into_iter().flatten();
-        own.into_iter().chain(blocks.flat_map(|(_, block)| block.layers())).collect()
+        let blocks = groups.into_iter().flat_map(Blocks::iter_mut);
+        own.into_iter().chain(blocks.flat_map(ZImageBlock::layers)).collect()
     }
 
     /// The channels of a token of the context.
@@ -221,18 +214,10 @@ impl ZImageTransformer2DModel {
         let text = padded(&text, &self.text_pad)?;
         let time = self.embedded_time(timestep, latents.device(), &picture)?;
         let positions = Positions::new(text.dim(1)?, height / PATCH, width / PATCH);
-        let mut through = |blocks: &Blocks, x: &Tensor, positions: &[[usize; 3]]| {
+        let mut through = |blocks: &Blocks<ZImageBlock>, x: &Tensor, positions: &[[usize; 3]]| {
             let ZImageConfig { axes_dims, rope_theta, .. } = &self.config;
             let angles = axial_angles(positions, axes_dims, *rope_theta, x)?;
-            let (time, interrupt) = (time.clone(), interrupt.clone());
-            let pass = Arc::new(Pass { time, angles, interrupt });
-            let mut chain = Chain::new(x);
-            for (name, block) in blocks {
-                pass.interrupt.check()?;
-                chain.push(BlockInPass { block: block.clone(), pass: pass.clone() })?;
-                observe(name, chain.last());
-            }
-            Ok::<_, DiffusionError>(chain.finish()?)
+            blocks.run(x, Pass { time: time.clone(), angles }, interrupt, observe)
         };
         let picture = through(&self.noise_refiner, &picture, &positions.picture)?;
         let text = through(&self.context_refiner, &text, &positions.text)?;

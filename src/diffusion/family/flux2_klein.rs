@@ -1,18 +1,15 @@
 //! FLUX.2 Klein (Black Forest Labs 2026) in diffusers' layout.
 
-use super::{Family, LoadOptions, check_channels, check_scheduler};
+use super::{Family, LoadOptions, flow::FlowFamily};
 use crate::{
     control::Control,
     diffusion::{
-        DiffusionError, Model, ModelParts, autoencoder,
-        denoise::{Denoiser, flux2::Flux2Transformer2DModel},
-        hooks::Surroundings,
-        scheduler::{FlowSchedule, SchedulerConfig},
+        DiffusionError, Model, denoise::flux2::Flux2Transformer2DModel, scheduler::FlowSchedule,
         text::qwen3::Qwen3TextEncoder,
     },
     model::{
         Package,
-        detect::{FLUX2_KLEIN, Index, TRANSFORMER, runnable_index},
+        detect::{FLUX2_KLEIN, Index, TRANSFORMER},
     },
 };
 
@@ -38,31 +35,20 @@ impl Family for Flux2Klein {
         options: &LoadOptions,
         control: &dyn Control,
     ) -> Result<Model, DiffusionError> {
-        let index = runnable_index(package)?;
-        let device = options.device.open()?;
-        let interrupt = control.interrupt();
-        let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?;
-        let scheduler = scheduler.for_flow(FlowSchedule::Flux2);
-        check_scheduler(package, &scheduler)?;
-        let text_encoder = Qwen3TextEncoder::load(package, &TEXT_LAYERS, &device)?;
-        interrupt.check()?;
-        let is_distilled = index.is_distilled();
-        let denoiser = Flux2Transformer2DModel::load(package, TRANSFORMER, is_distilled, &device)?;
-        interrupt.check()?;
-        let autoencoder = autoencoder::load(package, "vae", &device)?;
-        let (found, needed) = (denoiser.latent_channels(), autoencoder.spec().channels);
-        check_channels(package, "in_channels", found, needed, "the autoencoder's latents")?;
-        let (found, needed) = (denoiser.context_width(), text_encoder.width());
-        check_channels(package, "joint_attention_dim", found, needed, "an encoded token")?;
-        Model::new(ModelParts {
-            text_encoder: Box::new(text_encoder),
-            denoiser: Box::new(denoiser),
-            autoencoder,
-            scheduler,
-            surroundings: Surroundings::Noised,
-            package: Some(package.shared()),
-            load_networks: None,
-            device,
-        })
+        let family = FlowFamily {
+            schedule: FlowSchedule::Flux2,
+            load_text_encoder: |package, device| {
+                Qwen3TextEncoder::load(package, &TEXT_LAYERS, device)
+            },
+            load_transformer: |package, device| {
+                let is_distilled = Index::read(package)?.is_distilled();
+                let transformer =
+                    Flux2Transformer2DModel::load(package, TRANSFORMER, is_distilled, device)?;
+                let context = transformer.context_width();
+                Ok((Box::new(transformer), context))
+            },
+            context_field: "joint_attention_dim",
+        };
+        family.load(package, options, control)
     }
 }

@@ -1,18 +1,15 @@
 //! Z-Image and Z-Image-Turbo (Alibaba 2025, arXiv:2511.22699) in diffusers' layout.
 
-use super::{Family, LoadOptions, check_channels, check_scheduler};
+use super::{Family, LoadOptions, flow::FlowFamily};
 use crate::{
     control::Control,
     diffusion::{
-        DiffusionError, Model, ModelParts, autoencoder,
-        denoise::{Denoiser, z_image::ZImageTransformer2DModel},
-        hooks::Surroundings,
-        scheduler::{FlowSchedule, SchedulerConfig},
+        DiffusionError, Model, denoise::z_image::ZImageTransformer2DModel, scheduler::FlowSchedule,
         text::qwen3::Qwen3TextEncoder,
     },
     model::{
         Package,
-        detect::{Index, TRANSFORMER, Z_IMAGE, runnable_index},
+        detect::{Index, TRANSFORMER, Z_IMAGE},
     },
 };
 
@@ -35,30 +32,16 @@ impl Family for ZImage {
         options: &LoadOptions,
         control: &dyn Control,
     ) -> Result<Model, DiffusionError> {
-        runnable_index(package)?;
-        let device = options.device.open()?;
-        let interrupt = control.interrupt();
-        let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?;
-        let scheduler = scheduler.for_flow(FlowSchedule::ZImage);
-        check_scheduler(package, &scheduler)?;
-        let text_encoder = Qwen3TextEncoder::load_unpadded(package, &device)?;
-        interrupt.check()?;
-        let denoiser = ZImageTransformer2DModel::load(package, TRANSFORMER, &device)?;
-        interrupt.check()?;
-        let autoencoder = autoencoder::load(package, "vae", &device)?;
-        let (found, needed) = (denoiser.latent_channels(), autoencoder.spec().channels);
-        check_channels(package, "in_channels", found, needed, "the autoencoder's latents")?;
-        let (found, needed) = (denoiser.context_width(), text_encoder.width());
-        check_channels(package, "cap_feat_dim", found, needed, "an encoded token")?;
-        Model::new(ModelParts {
-            text_encoder: Box::new(text_encoder),
-            denoiser: Box::new(denoiser),
-            autoencoder,
-            scheduler,
-            surroundings: Surroundings::Noised,
-            package: Some(package.shared()),
-            load_networks: None,
-            device,
-        })
+        let family = FlowFamily {
+            schedule: FlowSchedule::ZImage,
+            load_text_encoder: Qwen3TextEncoder::load_unpadded,
+            load_transformer: |package, device| {
+                let transformer = ZImageTransformer2DModel::load(package, TRANSFORMER, device)?;
+                let context = transformer.context_width();
+                Ok((Box::new(transformer), context))
+            },
+            context_field: "cap_feat_dim",
+        };
+        family.load(package, options, control)
     }
 }

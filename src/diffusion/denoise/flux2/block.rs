@@ -1,16 +1,14 @@
 //! The blocks of FLUX.2: attention between all tokens, and a gated dense layer.
 
-use std::sync::Arc;
-
 use candle_core::{D, Result, Tensor};
 
 use crate::{
     diffusion::{
-        Interrupt,
+        denoise::blocks::Block,
         layers::{Linear, RmsNorm},
         weights::StoredWeights,
     },
-    ops::{self, AttentionMask, Differentiable, RotaryAngles, RotaryPairs},
+    ops::{self, AttentionMask, RotaryAngles, RotaryPairs},
 };
 
 /// Options that all blocks share.
@@ -35,7 +33,6 @@ pub(super) struct Pass {
     /// How the other blocks change all tokens.
     pub(super) both: Vec<Modulation>,
     pub(super) angles: RotaryAngles,
-    pub(super) interrupt: Interrupt,
 }
 
 /// How the timestep changes a part of a block (Peebles and Xie 2022, arXiv:2212.09748): each is `(1, width)`.
@@ -76,7 +73,7 @@ pub(super) fn normed(x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f64) -> Re
 
 /// A block.
 #[derive(Clone, Debug)]
-pub(super) enum Block {
+pub(super) enum Flux2Block {
     /// With weights for latents and for text: `[text, latents]`.
     Double(Box<[Stream; 2]>, BlockConfig),
     /// With the same weights for all tokens, and attention beside the dense layer.
@@ -106,7 +103,7 @@ pub(super) struct Parallel {
     output: Linear,
 }
 
-impl Block {
+impl Flux2Block {
     pub(super) fn double(config: BlockConfig, weights: &StoredWeights) -> Result<Self> {
         let attention = weights.pp("attn");
         let text = ["add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"];
@@ -152,8 +149,12 @@ impl Block {
             Self::Single(parallel, _) => vec![&mut parallel.input, &mut parallel.output],
         }
     }
+}
 
-    /// `x` is `(batch, tokens, width)`, with the tokens of the text first.
+impl Block for Flux2Block {
+    type Pass = Pass;
+
+    /// The tokens of the text are the first ones of `x`.
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         match self {
             Self::Double(streams, config) => double(streams, *config, x, pass),
@@ -253,21 +254,4 @@ fn gated(x: &Tensor) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
     let part = |start: usize| x.narrow(D::Minus1, start, half)?.contiguous();
     ops::silu(&part(0)?)? * part(half)?
-}
-
-/// A block in a prediction.
-pub(super) struct BlockInPass {
-    pub(super) block: Block,
-    pub(super) pass: Arc<Pass>,
-}
-
-impl Differentiable for BlockInPass {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.block.forward(x, &self.pass)
-    }
-
-    fn gradient(&self, x: &Tensor, gradient: Tensor) -> Result<Tensor> {
-        self.pass.interrupt.check().map_err(candle_core::Error::wrap)?;
-        (|x: &Tensor| self.block.forward(x, &self.pass)).gradient(x, gradient)
-    }
 }

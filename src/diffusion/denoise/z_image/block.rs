@@ -1,16 +1,14 @@
 //! The blocks of Z-Image: attention between all tokens, and a gated dense layer, each between two norms.
 
-use std::sync::Arc;
-
 use candle_core::{Result, Tensor};
 
 use crate::{
     diffusion::{
-        Interrupt,
+        denoise::blocks::Block,
         layers::{Linear, RmsNorm},
         weights::StoredWeights,
     },
-    ops::{self, AttentionMask, Differentiable, RotaryAngles, RotaryPairs},
+    ops::{self, AttentionMask, RotaryAngles, RotaryPairs},
 };
 
 /// The epsilon of the norms of queries and keys.
@@ -37,12 +35,11 @@ pub(super) struct Pass {
     /// The embedded timestep, `(1, time)`.
     pub(super) time: Tensor,
     pub(super) angles: RotaryAngles,
-    pub(super) interrupt: Interrupt,
 }
 
 /// A block.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(super) struct ZImageBlock {
     config: BlockConfig,
     /// In the order of [`NORMS`].
     norms: [RmsNorm; 4],
@@ -59,7 +56,7 @@ pub(super) struct Block {
     down: Linear,
 }
 
-impl Block {
+impl ZImageBlock {
     pub(super) fn load(
         config: BlockConfig,
         is_modulated: bool,
@@ -98,16 +95,6 @@ impl Block {
         [query, key, value, output, gate, up, down].into_iter().chain(modulation)
     }
 
-    /// `x` is `(batch, tokens, width)`.
-    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let [before, after, before_dense, after_dense] = &self.modulated_norms(&pass.time)?;
-        let attended = self.attention(&before.forward(x)?, &pass.angles)?;
-        let x = ops::add(&after.forward(&attended)?, x)?;
-        let normed = before_dense.forward(&x)?;
-        let inner = (ops::silu(&self.gate.forward(&normed)?)? * self.up.forward(&normed)?)?;
-        ops::add(&after_dense.forward(&self.down.forward(&inner)?)?, &x)
-    }
-
     /// The norms with the factors of the timestep: a scale around 1 before the attention and the dense layer, and a gate in
     /// -1..=1 after each.
     fn modulated_norms(&self, time: &Tensor) -> Result<[RmsNorm; 4]> {
@@ -137,19 +124,15 @@ impl Block {
     }
 }
 
-/// A block in a prediction.
-pub(super) struct BlockInPass {
-    pub(super) block: Block,
-    pub(super) pass: Arc<Pass>,
-}
+impl Block for ZImageBlock {
+    type Pass = Pass;
 
-impl Differentiable for BlockInPass {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.block.forward(x, &self.pass)
-    }
-
-    fn gradient(&self, x: &Tensor, gradient: Tensor) -> Result<Tensor> {
-        self.pass.interrupt.check().map_err(candle_core::Error::wrap)?;
-        (|x: &Tensor| self.block.forward(x, &self.pass)).gradient(x, gradient)
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let [before, after, before_dense, after_dense] = &self.modulated_norms(&pass.time)?;
+        let attended = self.attention(&before.forward(x)?, &pass.angles)?;
+        let x = ops::add(&after.forward(&attended)?, x)?;
+        let normed = before_dense.forward(&x)?;
+        let inner = (ops::silu(&self.gate.forward(&normed)?)? * self.up.forward(&normed)?)?;
+        ops::add(&after_dense.forward(&self.down.forward(&inner)?)?, &x)
     }
 }
