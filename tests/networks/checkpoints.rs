@@ -18,7 +18,7 @@ use bevy_illustrator::{
 use serde_json::{Value, json};
 
 use super::{
-    ldm_files::{Tensors, tensors, with_clip_vocabulary},
+    ldm_files::{Tensors, listed, tensors, widened, with_clip_vocabulary},
     *,
 };
 
@@ -145,6 +145,45 @@ fn a_single_file_has_the_tensors_and_sizes_of_the_folder() {
     }
 }
 
+/// One has the depths of SSD-1B and Segmind-Vega, which differ between layers, and a middle block without attention. The other
+/// has no middle block, as the smallest KOALA.
+#[test]
+fn a_pruned_model_in_a_single_file_predicts_as_in_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["sdxl_pruned", "sdxl_no_middle"] {
+        let mut whole = tensors("sdxl");
+        whole.retain(|name, _| !name.starts_with("model.diffusion_model."));
+        whole.extend(listed(name));
+        let checkpoint = Checkpoint::open(file(folder.path(), &whole)).unwrap();
+        compare_tensors(&checkpoint, name, "unet");
+        compare_config(&checkpoint, name, "unet", &UNET);
+        // Published models have other groups and heads, which no tensor tells.
+        let mut config = checkpoint.config("unet").unwrap();
+        let expected = model(name).config("unet").unwrap();
+        for field in ["norm_num_groups", "attention_head_dim"] {
+            config[field] = expected[field].clone();
+        }
+        let unet = folder.path().join(name).join("unet");
+        copy_folder::copy_folder(&fixtures().join(name), &folder.path().join(name));
+        std::fs::write(unet.join("config.json"), config.to_string()).unwrap();
+        let package = FolderPackage::open(folder.path().join(name)).unwrap();
+        let unet = UNet2DConditionModel::load(&package, "unet", &Device::Cpu).unwrap();
+        for size in ["even", "odd"] {
+            compare_unet(&unet, &Record::of(&format!("{name}_unet_{size}")));
+        }
+    }
+}
+
+#[test]
+fn depths_that_no_configuration_can_state_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut whole = tensors("sdxl");
+    // The last level and the middle block have three layers.
+    whole.retain(|name, _| !name.contains("middle_block.1.transformer_blocks.2."));
+    let error = Checkpoint::open(file(folder.path(), &whole)).unwrap_err().to_string();
+    assert!(error.contains("mid_block") && error.contains("3 transformer layers"), "{error}");
+}
+
 /// The numbers are those of the published configurations.
 #[test]
 fn what_no_tensor_tells_is_that_of_the_published_models() {
@@ -206,28 +245,6 @@ fn a_single_file_may_tell_what_it_predicts() {
     marked.insert("v_pred".to_owned(), Tensor::zeros(0, DType::F32, &Device::Cpu).unwrap());
     let found = inspect(&file(folder.path(), &marked)).unwrap();
     assert_eq!(found.prediction_type, Some(PredictionType::Velocity));
-}
-
-/// Networks with four times as many channels, so that the 32 groups of LDM divide them.
-fn widened(tensors: Tensors) -> Tensors {
-    let wide = |(name, tensor): (String, Tensor)| {
-        let is_text = name.starts_with("cond_stage_model.");
-        let is_moments = name.contains("quant_conv");
-        let is_wider = |(at, side): (usize, &usize)| {
-            // Kernels, channels of pictures and latents, the mean and variance of latents, and tokens stay.
-            let is_kept = is_text
-                || is_moments
-                || *side <= 4
-                || (at == 0 && name.contains("encoder.conv_out"))
-                || (at == 1 && (name.contains("attn2.to_k") || name.contains("attn2.to_v")));
-            if is_kept { 1 } else { 4 }
-        };
-        let times: Vec<usize> = tensor.dims().iter().enumerate().map(is_wider).collect();
-        let inputs = times.get(1).copied().unwrap_or(1);
-        let wide = (tensor.repeat(times.as_slice()).unwrap() / inputs as f64).unwrap();
-        (name, wide.contiguous().unwrap())
-    };
-    tensors.into_iter().map(wide).collect()
 }
 
 #[test]

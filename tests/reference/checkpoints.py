@@ -113,6 +113,16 @@ def of_pipeline(pipeline):
     }
 
 
+def of_unet(unet):
+    """As `of_pipeline`, for a UNet alone."""
+    names = {UNET + unet_name(name, unet.config): name for name in unet.state_dict()}
+    original = {ldm: unet.state_dict()[name] for ldm, name in names.items()}
+    converted = convert_ldm_unet_checkpoint(original, dict(unet.config))
+    assert converted.keys() == unet.state_dict().keys(), converted.keys() ^ unet.state_dict().keys()
+    assert all(torch.equal(converted[name], tensor) for name, tensor in unet.state_dict().items())
+    return {ldm: f"whole unet/{name}" for ldm, name in names.items()}
+
+
 def stored(pipeline, component, of, view):
     state = getattr(pipeline, component).state_dict()
     tensor = torch.cat([state[name] for name in of])
@@ -152,3 +162,5 @@ def record():
         ("sdxl", models.pipeline_xl()),
     ):
         save_json(f"single_files/{name}.json", of_pipeline(pipeline))
+    for name in ("sdxl_pruned", "sdxl_no_middle"):
+        save_json(f"single_files/{name}.json", of_unet(models.unet(name)))

@@ -1,6 +1,6 @@
 """Builds small pipelines with random weights, each a complete diffusers folder under `fixtures/`.
 
-`sd1`, `sd2` and `sdxl` are whole Stable Diffusion pipelines; `asymmetric` holds only a UNet, `tiny_vae` only an autoencoder.
+`sd1`, `sd2` and `sdxl` are whole Stable Diffusion pipelines; `asymmetric` and `sdxl_*` hold only a UNet, `tiny_vae` only an autoencoder.
 """
 
 import json
@@ -92,6 +92,22 @@ UNETS = {
         sample_size=12,
     ),
 }
+
+# As SSD-1B: other depths in each layer, and a middle block without attention.
+UNETS["sdxl_pruned"] = UNETS["sdxl"] | dict(
+    block_out_channels=(4, 4, 8),
+    layers_per_block=2,
+    transformer_layers_per_block=(1, (2, 1), (1, 1)),
+    reverse_transformer_layers_per_block=((1, 1, 2), (2, 1, 1), 1),
+    mid_block_type="UNetMidBlock2D",
+)
+
+# As Segmind-Vega, and as the smallest KOALA: the same depths as on the way down, and no middle block.
+UNETS["sdxl_no_middle"] = UNETS["sdxl"] | dict(
+    block_out_channels=(4, 4, 8),
+    transformer_layers_per_block=(1, 1, 2),
+    mid_block_type=None,
+)
 
 TEXT_ENCODERS = {
     "sd1": dict(
@@ -249,13 +265,15 @@ def pipeline_xl():
 
 def save():
     """Writes all folders."""
-    for name in ("sd1", "sd2", "sdxl", "asymmetric", "tiny_vae"):
+    unets = ("asymmetric", "sdxl_pruned", "sdxl_no_middle")
+    for name in ("sd1", "sd2", "sdxl", *unets, "tiny_vae"):
         shutil.rmtree(FIXTURES / name, ignore_errors=True)
     for name in ("sd1", "sd2"):
         pipeline(name).save_pretrained(FIXTURES / name)
     pipeline_xl().save_pretrained(FIXTURES / "sdxl")
     files_of_older_tokenizers(FIXTURES / "sd2" / "tokenizer")
-    unet("asymmetric").save_pretrained(FIXTURES / "asymmetric" / "unet")
+    for name in unets:
+        unet(name).save_pretrained(FIXTURES / name / "unet")
     tiny_vae().save_pretrained(FIXTURES / "tiny_vae" / "vae")
 
 

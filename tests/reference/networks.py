@@ -26,7 +26,7 @@ def record_unet(name, unet, size, odd_size, timesteps):
     width = unet.config.cross_attention_dim
     width = width if isinstance(width, int) else width[-1]
     inner = [f"down_blocks.{index}" for index in range(len(unet.down_blocks))]
-    inner += ["time_embedding", "mid_block"]
+    inner += ["time_embedding"] + ["mid_block"] * (unet.mid_block is not None)
     inner += [f"up_blocks.{index}" for index in range(len(unet.up_blocks))]
     for case, (height, breadth), timestep in (("even", size, timesteps[0]), ("odd", odd_size, timesteps[1])):
         key = f"{name}/unet/{case}"
@@ -135,5 +135,7 @@ def record():
     record_unet("sd2", models.unet("sd2"), (8, 12), (7, 10), (1, 503.25))
     record_unet("asymmetric", models.unet("asymmetric"), (12, 8), (11, 14), (500, 999))
     record_unet("sdxl", models.unet("sdxl"), (8, 12), (7, 10), (1, 503.25))
+    for name in ("sdxl_pruned", "sdxl_no_middle"):
+        record_unet(name, models.unet(name), (8, 4), (5, 6), (1, 503.25))
     tokens.record_clip()
     record_tiny_autoencoder(models.tiny_vae())

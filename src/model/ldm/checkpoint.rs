@@ -139,12 +139,8 @@ impl Checkpoint {
         let tensors = self.tensors("unet")?;
         let sizes = UNetSizes::read(&*tensors)?;
         let mut config = sizes.config();
-        let mirrored = |name: &Value| name.as_str().unwrap_or_default().replace("Down", "Up");
-        let down = config["down_block_types"].as_array().into_iter().flatten();
-        let up: Vec<String> = down.rev().map(mirrored).collect();
         config["_class_name"] = json!("UNet2DConditionModel");
         config["out_channels"] = json!(dims::<4>(&*tensors, "conv_out.weight")?[0]);
-        config["up_block_types"] = json!(up);
         config["sample_size"] = json!(self.family.sample_size(self.is_inpainting));
         config["attention_head_dim"] = match self.family {
             LdmFamily::Sd1 => json!(8),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::model::{
     ModelError, TensorSource,
-    tensors::{count, dims},
+    tensors::{count, dims, unsupported},
 };
 
 /// The sizes that the shapes of tensors tell.
@@ -13,8 +13,10 @@ pub(crate) struct UNetSizes {
     /// The channels of the latents.
     pub(crate) latents: usize,
     pub(crate) levels: Vec<UNetLevel>,
-    /// The transformer layers of the middle block.
-    middle: usize,
+    middle: Middle,
+    /// The transformer layers behind each residual block on the way up, for each level, from the smallest one. Empty for a
+    /// `ControlNet`.
+    depths_up: Vec<Vec<usize>>,
     /// The width of a token of the prompt. `None` without attention.
     pub(crate) tokens: Option<usize>,
     /// Whether the projections of the attention are linear, and not convolutions.
@@ -28,30 +30,58 @@ pub(crate) struct UNetLevel {
     /// The residual blocks.
     pub(crate) layers: usize,
     /// The transformer layers behind each of them.
-    depth: usize,
+    depths: Vec<usize>,
+}
+
+/// The block between the way down and the way up. Networks that were made smaller have no attention there, or no such block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Middle {
+    None,
+    Residual,
+    /// With so many transformer layers.
+    Attention(usize),
 }
 
 impl UNetSizes {
     /// Reads the sizes of a network by the names of diffusers.
     ///
     /// # Errors
-    /// If a tensor is missing, or has an unexpected number of dimensions.
+    /// If a tensor is missing, has an unexpected number of dimensions, or if the middle block has another number of transformer
+    /// layers than the level before it, which no configuration can state.
     pub(crate) fn read(tensors: &dyn TensorSource) -> Result<Self, ModelError> {
         let [_, latents, _, _] = dims(tensors, "conv_in.weight")?;
-        let transformers = |attention: &str| {
+        let depth = |attention: &str| {
             count(tensors, |at| format!("{attention}.transformer_blocks.{at}.norm1.weight"))
         };
-        let blocks = count(tensors, |at| format!("down_blocks.{at}.resnets.0.norm1.weight"));
+        let layers =
+            |block: &str| count(tensors, |at| format!("{block}.resnets.{at}.norm1.weight"));
+        let depths = |block: &str| -> Vec<usize> {
+            (0..layers(block)).map(|at| depth(&format!("{block}.attentions.{at}"))).collect()
+        };
+        let blocks = |way: &str| count(tensors, |at| format!("{way}.{at}.resnets.0.norm1.weight"));
         let level = |at: usize| {
             let block = format!("down_blocks.{at}");
             let [channels, ..]: [usize; 4] =
                 dims(tensors, &format!("{block}.resnets.0.conv1.weight"))?;
-            let layers = count(tensors, |layer| format!("{block}.resnets.{layer}.norm1.weight"));
-            let depth = transformers(&format!("{block}.attentions.0"));
-            Ok(UNetLevel { channels, layers, depth })
+            Ok(UNetLevel { channels, layers: layers(&block), depths: depths(&block) })
         };
-        let levels = (0..blocks).map(level).collect::<Result<Vec<_>, ModelError>>()?;
-        let crossing = levels.iter().position(|level: &UNetLevel| level.depth > 0);
+        let levels =
+            (0..blocks("down_blocks")).map(level).collect::<Result<Vec<_>, ModelError>>()?;
+        let middle = match (depth("mid_block.attentions.0"), layers("mid_block")) {
+            (0, 0) => Middle::None,
+            (0, _) => Middle::Residual,
+            (depth, _) => Middle::Attention(depth),
+        };
+        let last = levels.last().filter(|level: &&UNetLevel| level.has_attention());
+        if let Middle::Attention(depth) = middle
+            && let Some(last) = last.and_then(|level| level.depths.first())
+            && *last != depth
+        {
+            let name = "mid_block.attentions.0.transformer_blocks.0.norm1.weight";
+            let expected = format!("one of {last} transformer layers, as the last level has");
+            return Err(unsupported(tensors, name, &expected));
+        }
+        let crossing = levels.iter().position(|level: &UNetLevel| level.has_attention());
         let attention = match crossing {
             Some(level) => format!("down_blocks.{level}.attentions.0"),
             None => "mid_block.attentions.0".to_owned(),
@@ -59,18 +89,15 @@ impl UNetSizes {
         let key = format!("{attention}.transformer_blocks.0.attn2.to_k.weight");
         let tokens = tensors.contains(&key).then(|| dims(tensors, &key).map(|[_, width]| width));
         let proj_in = tensors.shape(&format!("{attention}.proj_in.weight"));
+        let up = (0..blocks("up_blocks")).map(|at| depths(&format!("up_blocks.{at}")));
         Ok(Self {
             latents,
-            middle: transformers("mid_block.attentions.0"),
+            middle,
+            depths_up: up.collect(),
             tokens: tokens.transpose()?,
             is_linear: proj_in.is_some_and(|shape| shape.len() == 2),
             levels,
         })
-    }
-
-    /// Whether the middle block has attention.
-    pub(crate) fn has_middle_attention(&self) -> bool {
-        self.middle > 0
     }
 
     /// The channels of each level.
@@ -84,21 +111,55 @@ impl UNetSizes {
         let of_levels = |of: &dyn Fn(usize, &UNetLevel) -> Value| -> Value {
             self.levels.iter().enumerate().map(|(at, level)| of(at, level)).collect()
         };
-        json!({
+        let mut config = json!({
             "in_channels": self.latents,
             "block_out_channels": of_levels(&|_, level| json!(level.channels)),
             "layers_per_block": of_levels(&|_, level| json!(level.layers)),
             "down_block_types": of_levels(&|_, level| {
-                json!(if level.depth > 0 { "CrossAttnDownBlock2D" } else { "DownBlock2D" })
+                json!(if level.has_attention() { "CrossAttnDownBlock2D" } else { "DownBlock2D" })
             }),
-            "mid_block_type": "UNetMidBlock2DCrossAttn",
+            "mid_block_type": match self.middle {
+                Middle::None => None,
+                Middle::Residual => Some("UNetMidBlock2D"),
+                Middle::Attention(_) => Some("UNetMidBlock2DCrossAttn"),
+            },
             "cross_attention_dim": self.tokens,
-            // The last number is also that of the middle block.
-            "transformer_layers_per_block": of_levels(&|at, level| {
-                json!(if at == last { self.middle } else { level.depth })
+            "transformer_layers_per_block": of_levels(&|at, level| match self.middle {
+                // The last number is also that of the middle block.
+                Middle::Attention(depth) if at == last && !level.has_attention() => json!(depth),
+                _ => short(&level.depths),
             }),
             "reverse_transformer_layers_per_block": null,
             "use_linear_projection": self.is_linear,
-        })
+        });
+        if !self.depths_up.is_empty() {
+            let up = self.depths_up.iter();
+            config["up_block_types"] = up.clone().map(|depths| up_block_type(depths)).collect();
+            config["reverse_transformer_layers_per_block"] =
+                up.map(|depths| short(depths)).collect();
+        }
+        config
+    }
+}
+
+impl UNetLevel {
+    fn has_attention(&self) -> bool {
+        has_attention(&self.depths)
+    }
+}
+
+fn has_attention(depths: &[usize]) -> bool {
+    depths.iter().any(|depth| *depth > 0)
+}
+
+fn up_block_type(depths: &[usize]) -> &'static str {
+    if has_attention(depths) { "CrossAttnUpBlock2D" } else { "UpBlock2D" }
+}
+
+/// A number for all layers, or a list.
+fn short(depths: &[usize]) -> Value {
+    match depths {
+        [first, rest @ ..] if rest.iter().all(|depth| depth == first) => json!(first),
+        depths => json!(depths),
     }
 }

@@ -152,11 +152,6 @@ impl Sizes {
     fn config(&self, mut denoiser: Value, tokens: usize) -> Value {
         let own = json!({
             "_class_name": "ControlNetModel",
-            "mid_block_type": if self.unet.has_middle_attention() {
-                "UNetMidBlock2DCrossAttn"
-            } else {
-                "UNetMidBlock2D"
-            },
             "cross_attention_dim": self.unet.tokens.unwrap_or(tokens),
             "conditioning_channels": self.drawing_channels,
             "conditioning_embedding_out_channels": self.drawing,
