@@ -13,7 +13,7 @@ use egui_kittest::kittest::Queryable;
 
 use super::{
     copy_folder::copy_folder,
-    ldm_files::{tensors, with_clip_vocabulary},
+    ldm_files::{tensors, widened, with_clip_vocabulary},
     support::*,
 };
 
@@ -106,7 +106,8 @@ fn a_folder_that_is_missing_is_told_and_removed() {
 fn the_author_is_asked_once_what_a_single_file_predicts_and_may_change_the_answer() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ink.safetensors");
-    candle_core::safetensors::save(&with_clip_vocabulary(tensors("sd1")), &file).unwrap();
+    let tensors = with_clip_vocabulary(widened(tensors("sd1")));
+    candle_core::safetensors::save(&tensors, &file).unwrap();
     let remembered = || {
         let settings = SettingsFile::in_folder(folder.path().join(".settings"));
         settings.prediction_type(&file, &Interrupt::default()).unwrap()

@@ -340,7 +340,8 @@ fn a_model_that_does_not_see_references_refuses_them() {
 #[test]
 fn a_model_of_three_files_draws_as_the_same_model_in_a_folder() {
     let part = |name: &str| fixture("single_files").join(name).display().to_string();
-    let folder = changed(|_| {});
+    // No tensor tells whether the model was distilled.
+    let folder = changed(|index| index["is_distilled"] = false.into());
     let config = folder.path().join("transformer/config.json");
     let mut json: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
     (json["attention_head_dim"], json["axes_dims_rope"]) = (json!(16), json!([4, 4, 4, 4]));
@@ -356,12 +357,12 @@ fn a_model_of_three_files_draws_as_the_same_model_in_a_folder() {
         let parts = open_model(&part("klein_original.gguf"), encoders, vae).unwrap();
         Model::load(&*parts, DeviceKind::Cpu, &Interrupt::default())
     };
-    let draw = |mut model: Model| {
+    let draw = |mut model: Model, guidance: f32| {
         let request = DrawRequest {
             prompt: "a red lighthouse by the sea at night".to_owned(),
             negative_prompt: String::new(),
             size: Size::new(48, 32),
-            sampler: sampler(2, 1.0),
+            sampler: sampler(2, guidance),
             noise: Noise::Seed(7),
             inspirations: Vec::new(),
             losses: Vec::new(),
@@ -370,9 +371,16 @@ fn a_model_of_three_files_draws_as_the_same_model_in_a_folder() {
         };
         model.draw(&request, &Interrupt::default(), &mut []).unwrap().image
     };
-    let drawn = draw(open(&encoders, Some(&vae)).unwrap());
-    assert!(drawn == draw(load(&whole)), "the pictures differ");
-    assert!(drawn.pixels().any(|pixel| pixel != drawn.get_pixel(0, 0)));
+    let [plain, guided] = [1.0, 4.0].map(|guidance| {
+        let drawn = draw(open(&encoders, Some(&vae)).unwrap(), guidance);
+        assert!(drawn == draw(load(&whole), guidance), "the pictures with {guidance} differ");
+        assert!(drawn.pixels().any(|pixel| pixel != drawn.get_pixel(0, 0)));
+        drawn
+    });
+    assert!(plain != guided, "an author can guide the base model");
+    let parts = open_model(&part("klein_original.gguf"), &encoders, Some(&vae)).unwrap();
+    let defaults = ModelDefaults::of(&*parts).unwrap();
+    assert_eq!((defaults.steps, defaults.guidance_scale), (4, 1.0));
 
     let refused = |encoders: &[String], vae| open(encoders, vae).err().unwrap().to_string();
     assert!(refused(&[], Some(&vae)).contains("has no text encoder"));

@@ -22,10 +22,12 @@ use crate::{
     },
 };
 
-/// The index of the published distilled model. No tensor tells it from the base model.
+/// The index of the published models. No tensor tells the distilled one from the base model. So the defaults are those of the
+/// distilled one, which is not guided, and a guidance scale that an author sets has an effect, as in `ComfyUI`.
 const MODEL_INDEX: &str = r#"{
     "_class_name": "Flux2KleinPipeline",
-    "is_distilled": true,
+    "is_distilled": false,
+    "_defaults": {"steps": 4, "guidance_scale": 1.0},
     "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
     "text_encoder": ["transformers", "Qwen3ForCausalLM"],
     "tokenizer": ["transformers", "Qwen2TokenizerFast"],
