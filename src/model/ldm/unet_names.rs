@@ -122,6 +122,10 @@ impl UNetNames {
             ["up_blocks", level, kind, layer, rest @ ..] => {
                 let (level, layer) = (number(level)?, number(layer)?);
                 let upsampler = self.upsamplers.get(level)?;
+                if layer >= self.layers_up(level) {
+                    // The block would be one of the next level.
+                    return None;
+                }
                 match *kind {
                     "resnets" => {
                         let block = self.output_block(level, layer);
