@@ -182,11 +182,10 @@ impl State<'_> {
         let active = adapters.at(step)?;
         let inpainting = inpainting.as_ref();
         let is_read = |prediction| guide.reads(prediction, step);
-        let predict = |latents: &Tensor,
-                       inpainting: Option<&Tensor>,
-                       active: Option<&ActiveAdapters>| {
-            batches.predict(latents, inpainting, timestep, active, is_read, interrupt)
-        };
+        let predict =
+            |latents: &Tensor, inpainting: Option<&Tensor>, active: Option<&ActiveAdapters>| {
+                batches.predict(latents, inpainting, timestep, active, is_read, interrupt)
+            };
         let predictions = match tiles {
             None => predict(&input, inpainting, active.as_ref())?,
             Some(tiles) => {
