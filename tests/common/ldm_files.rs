@@ -51,19 +51,21 @@ pub fn with_clip_vocabulary(mut tensors: Tensors) -> Tensors {
     tensors
 }
 
-/// Networks with four times as many channels, so that the 32 groups of LDM divide them.
+/// Networks with more channels, so that the 32 groups of LDM divide them.
 pub fn widened(tensors: Tensors) -> Tensors {
     let wide = |(name, tensor): (String, Tensor)| {
         let is_text = name.starts_with("cond_stage_model.");
         let is_moments = name.contains("quant_conv");
+        // The autoencoder of the fixture has 4 channels, the UNet 8. Kernels and the channels of pictures have at most 3.
+        let (factor, kept) = if name.starts_with("first_stage_model.") { (8, 3) } else { (4, 4) };
         let is_wider = |(at, side): (usize, &usize)| {
-            // Kernels, channels of pictures and latents, the mean and variance of latents, and tokens stay.
             let is_kept = is_text
                 || is_moments
-                || *side <= 4
+                || *side <= kept
                 || (at == 0 && name.contains("encoder.conv_out"))
+                || (at == 1 && name.contains("decoder.conv_in"))
                 || (at == 1 && (name.contains("attn2.to_k") || name.contains("attn2.to_v")));
-            if is_kept { 1 } else { 4 }
+            if is_kept { 1 } else { factor }
         };
         let times: Vec<usize> = tensor.dims().iter().enumerate().map(is_wider).collect();
         let inputs = times.get(1).copied().unwrap_or(1);
