@@ -1,6 +1,6 @@
 //! The picture of an edit on its canvas.
 
-use image::{Rgb32FImage, Rgba, RgbaImage, imageops};
+use image::{Rgb, Rgb32FImage, Rgba, RgbaImage};
 
 use super::infill;
 use crate::{
@@ -32,16 +32,13 @@ pub fn placed(picture: &RgbaImage, canvas: &Canvas) -> Result<RgbaImage, CanvasE
     };
     let colours = Rgb32FImage::from_fn(canvas.size.width, canvas.size.height, |column, row| {
         let [r, g, b, _] = nearest(column, row).0;
-        image::Rgb([r, g, b].map(f32::from))
+        Rgb([r, g, b].map(f32::from))
     });
     let colours = infill(&colours, known);
-    let mut placed = RgbaImage::from_fn(canvas.size.width, canvas.size.height, |column, row| {
+    Ok(RgbaImage::from_fn(canvas.size.width, canvas.size.height, |column, row| {
         let [r, g, b] = colours.get_pixel(column, row).0.map(|value| value.round() as u8);
         Rgba([r, g, b, nearest(column, row).0[3]])
-    });
-    // Without rounding errors.
-    imageops::replace(&mut placed, &picture, x.into(), y.into());
-    Ok(placed)
+    }))
 }
 
 #[cfg(test)]
