@@ -38,7 +38,7 @@ const VAE: &str = "vae";
 pub struct LocalModels {
     families: Vec<Arc<dyn Family>>,
     options: LoadOptions,
-    /// The settings of the user. `None` if there is no folder for them.
+    /// The settings of the user. `None` if the system names no folder for them.
     settings: Option<SettingsFile>,
     /// The last loaded model.
     last: Mutex<Option<LocalGenerator>>,
@@ -285,7 +285,7 @@ fn as_told(
     card
 }
 
-/// What the author told that a model in a single file predicts. Settings that cannot be read stop no picture.
+/// The remembered prediction type of a model in a single file. If the settings cannot be read, the picture is drawn without it.
 fn told_prediction(
     settings: &SettingsFile,
     model: &str,

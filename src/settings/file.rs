@@ -59,8 +59,8 @@ pub enum SettingsError {
         /// The cause.
         source: serde_json::Error,
     },
-    /// There is no folder for settings.
-    #[error("there is no folder for settings: set {FOLDER} to a folder")]
+    /// The system names no folder for settings.
+    #[error("the system names no folder for settings: set {FOLDER} to a folder")]
     NoFolder,
     /// The file of a model cannot be read.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! What the author told that a model predicts.
+//! The prediction types that authors stated for models.
 
 use std::path::{Path, absolute};
 
@@ -6,7 +6,7 @@ use super::{FileState, Settings, SettingsError, SettingsFile, ToldModel};
 use crate::{control::Interrupt, model::package::file_hash, recipe::PredictionType};
 
 impl SettingsFile {
-    /// What the author told that the model in a file predicts. The file is hashed if it was not hashed before in this state, and
+    /// The prediction type that the author stated for the model in a file. The file is hashed if it was not hashed before in this state, and
     /// its length is that of a model about which the author told something.
     ///
     /// # Errors

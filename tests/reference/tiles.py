@@ -7,6 +7,7 @@ from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2i
 from PIL import Image
 
 from common import FIXTURES, generator, randn, save_json, save_tensors
+from flows import kept_latents, smooth_picture
 from schedulers import CLASSES
 
 PROMPT, NEGATIVE_PROMPT = "a red lighthouse by the sea at night", "low fog"
@@ -70,15 +71,8 @@ def draw(case):
     scale = pipeline.vae_scale_factor
     name = f"tiles/{case['name']}"
     noise = randn(name, 1, 4, height // scale, width // scale)
-    coarse = torch.sigmoid(randn(f"{name}/picture", 1, 3, 6, 6))
-    picture = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
-    picture = (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+    picture = smooth_picture(f"{name}/picture", width, height)
     way = []
-
-    def keep(_pipeline, _step, _timestep, kept):
-        way.append(kept["latents"])
-        return {}
-
     pipeline(
         PROMPT,
         image=Image.fromarray(picture.numpy()),
@@ -89,7 +83,7 @@ def draw(case):
         # The generator's first numbers are the noise.
         generator=generator(name),
         output_type="latent",
-        callback_on_step_end=keep,
+        callback_on_step_end=kept_latents(way),
     )
     return {
         "noise": noise,

@@ -31,7 +31,7 @@ pub(super) struct EnlargeForm {
     /// The size of the new picture, if the author chose one.
     size: Option<Size>,
     anchor: (Anchor, Anchor),
-    /// What is around the picture.
+    /// The prompt of the surroundings.
     words: String,
     factor: f32,
     strength: f32,
@@ -124,7 +124,7 @@ fn around(ui: &mut Ui, form: &mut EnlargeForm, picture: Size) -> Option<Enlarged
         });
     }
     let hint = "the walls of the room; without words, the prompt of the picture";
-    text_field(ui, "What is there", hint, 2, &mut form.words);
+    text_field(ui, "Surroundings", hint, 2, &mut form.words);
     let canvas = PictureCanvas::around(picture, size, form.anchor).ok();
     let canvas = canvas.filter(|canvas| canvas.check(picture).is_ok() && size != picture);
     let button = theme::primary(format!("Draw around it: {size}"));

@@ -21,7 +21,7 @@ use crate::{
     studio::lower_priority,
 };
 
-/// What was found, with what the author told that it predicts.
+/// A found file, and the prediction type that the author stated for it.
 type Found = (FoundModel, Option<PredictionType>);
 
 /// A search in some folders. The thread ends soon after this is dropped.
@@ -72,7 +72,7 @@ impl ModelSearch {
         Self { folders, incoming, found: Vec::new(), predictions: HashMap::new(), interrupt }
     }
 
-    /// What the author told that the model in a file predicts.
+    /// The prediction types that the author stated, by file.
     pub fn prediction_type(&self, file: &Path) -> Option<PredictionType> {
         self.predictions.get(file).copied()
     }

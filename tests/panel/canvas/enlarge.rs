@@ -17,9 +17,9 @@ fn the_menu_draws_around_the_picture() {
     let size = before.recipe().size;
     press(&mut panel, "Enlarge");
     press(&mut panel, "Square");
-    panel.get_by_label("What is there").click();
+    panel.get_by_label("Surroundings").click();
     panel.run_steps(2);
-    panel.get_by_label("What is there").type_text("a forest");
+    panel.get_by_label("Surroundings").type_text("a forest");
     panel.run_steps(2);
     let side = size.width.max(size.height);
     let wanted = Size::new(side, side);

@@ -26,7 +26,7 @@ pub(crate) struct WholeOptions {
     options: EditOptions,
 }
 
-/// What is drawn of a picture of some size: the canvas, the parts, and whether they are drawn in tiles.
+/// An edit of a whole picture: the canvas, the parts, and whether the denoiser sees tiles.
 pub(crate) struct WholeEdit {
     pub(crate) canvas: Option<Canvas>,
     pub(crate) parts: Vec<Part>,
