@@ -72,7 +72,7 @@ impl ModelSearch {
         Self { folders, incoming, found: Vec::new(), predictions: HashMap::new(), interrupt }
     }
 
-    /// The prediction types that the author stated, by file.
+    /// The prediction type that the author stated for a file.
     pub fn prediction_type(&self, file: &Path) -> Option<PredictionType> {
         self.predictions.get(file).copied()
     }
