@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use image::RgbImage;
 
-use crate::{loss::LossValues, mask::Area};
+use crate::{loss::LossValues, mask::Area, memory::MemoryNeeds};
 
 /// Interrupts work and receives its progress.
 pub trait Control: Sync {
@@ -15,9 +15,9 @@ pub trait Control: Sync {
     /// model, and between network blocks while it draws.
     fn interrupt(&self) -> &Interrupt;
 
-    /// Called while a model is loaded or hashed, with the number of bytes read so far and the total.
-    fn loading(&self, done: u64, of: u64) {
-        let _ = (done, of);
+    /// Called before a model is loaded, with the memory that it and its picture need.
+    fn loading(&self, needs: MemoryNeeds) {
+        let _ = needs;
     }
 
     /// Called after each sampling step.

@@ -59,7 +59,7 @@ pub use error::{DiffusionError, DrawError};
 pub use family::{Family, LoadOptions};
 pub use hooks::Trace;
 pub use latent_clip::LatentClip;
-pub use model::{LoadNetworks, Model, ModelParts, Networks};
+pub use model::{LoadNetwork, Model, ModelParts, NetworkLoaders};
 pub use pixel_clip::PixelClip;
 pub(crate) use pixels::tensor_from_rgba;
 pub use request::{DrawRequest, Noise};

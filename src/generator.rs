@@ -20,8 +20,7 @@ pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use library::{FoundModel, find_models};
 pub use local::{
-    LocalModels, check_memory, draw_request, inspect, load_model, open_model, open_package,
-    prepare_model,
+    LocalModels, draw_request, inspect, load_model, open_model, open_package, prepare_model,
 };
 pub use named_files::{embedding_files, lora_files};
 pub use registry::{GeneratorRegistry, ModelLoader};
@@ -34,6 +33,13 @@ pub trait Generator: Send {
     /// Whether the files of the model are still those that it was loaded from. If not, the studio loads the model again
     /// before the next picture.
     fn is_current(&self) -> bool {
+        true
+    }
+
+    /// Whether the free memory suffices for the picture of a recipe. If not, the studio loads the model again, in the hope that it
+    /// can use less memory then. `true` by default.
+    fn has_memory_for(&self, recipe: &Recipe) -> bool {
+        let _ = recipe;
         true
     }
 

@@ -1,10 +1,10 @@
-//! The memory of this machine.
+//! The memory of this machine, and the memory that models need.
 
 use serde::Serialize;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 /// The main memory of this machine, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// All of it.
     pub total: u64,
@@ -20,6 +20,8 @@ pub struct Memory {
 pub enum Fit {
     /// It fits now.
     Fits,
+    /// It fits now if it uses little memory.
+    FitsLow,
     /// It fits when other programs are closed.
     Tight,
     /// The machine has too little memory.
@@ -39,21 +41,31 @@ impl Memory {
         })
     }
 
-    /// Checks that weights of this many bytes do not exhaust the memory, after which the system would end the program.
+    /// The part of this memory that is not above a budget in bytes.
+    #[must_use]
+    pub fn within(self, budget: u64) -> Self {
+        let available = self.available.min(budget);
+        let free_swap = self.free_swap.min(budget - available);
+        Self { total: self.total.min(budget), available, free_swap }
+    }
+
+    /// Checks that this many bytes do not exhaust the memory, after which the system would end the program.
     ///
     /// # Errors
-    /// If they need more than what is available, with free swap.
+    /// If they are more than what is available, with free swap.
     pub fn check(&self, needed: u64) -> Result<(), MemoryError> {
         let free = self.available.saturating_add(self.free_swap);
         if needed <= free { Ok(()) } else { Err(MemoryError { needed, free, total: self.total }) }
     }
 
-    /// Whether something that needs this many bytes fits.
+    /// Whether a model fits that needs so many bytes usually, and at least.
     #[must_use]
-    pub fn fit(&self, needed: u64) -> Fit {
-        if needed <= self.available {
+    pub fn fit(&self, usual: u64, least: u64) -> Fit {
+        if usual <= self.available {
             Fit::Fits
-        } else if needed <= self.total {
+        } else if least <= self.available {
+            Fit::FitsLow
+        } else if least <= self.total {
             Fit::Tight
         } else {
             Fit::TooLarge
@@ -61,18 +73,67 @@ impl Memory {
     }
 }
 
-/// There is too little memory for the weights of a model.
+/// An estimate of the memory that a model and a picture need at their peak, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MemoryNeeds {
+    /// The weights that stay in memory.
+    pub weights: u64,
+    /// The weights of the text encoders, if they are in memory only while prompts are encoded.
+    pub text_encoders: u64,
+    /// The results of the networks while a picture is drawn.
+    pub picture: u64,
+}
+
+impl MemoryNeeds {
+    /// The most that is needed at any time.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        self.weights.saturating_add(self.picture.max(self.text_encoders))
+    }
+}
+
+/// The memory that a model needs for a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModelMemory {
+    /// If all networks stay in memory as 32-bit floats.
+    pub usual: MemoryNeeds,
+    /// With [`LoadOptions::low_memory`](crate::diffusion::LoadOptions::low_memory).
+    pub low: MemoryNeeds,
+}
+
+impl ModelMemory {
+    /// The least memory, in bytes.
+    #[must_use]
+    pub fn least(&self) -> u64 {
+        self.low.peak().min(self.usual.peak())
+    }
+
+    /// Whether the model must use little memory, so that it fits.
+    ///
+    /// # Errors
+    /// If it does not fit even then.
+    pub fn needs_low(&self, memory: Memory) -> Result<bool, MemoryError> {
+        if self.usual.peak() <= memory.available {
+            return Ok(false);
+        }
+        memory.check(self.least())?;
+        Ok(self.low.peak() < self.usual.peak())
+    }
+}
+
+/// There is too little memory for a model or a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "its weights need {:.1} GB of memory, and {:.1} GB of {:.1} GB are free: close other programs, or choose a smaller model",
+    "drawing needs about {:.1} GB of memory, and {:.1} GB of {:.1} GB are free: close other programs, raise the memory budget if there \
+     is one, or choose a smaller model or a smaller picture",
     gigabytes(*needed), gigabytes(*free), gigabytes(*total)
 )]
 pub struct MemoryError {
-    /// The memory that the weights need, in bytes.
+    /// The memory that is needed, in bytes.
     pub needed: u64,
     /// The free memory, including swap, in bytes.
     pub free: u64,
-    /// The memory of the machine, without swap.
+    /// The memory of the machine, without swap, or the budget.
     pub total: u64,
 }
 
@@ -93,8 +154,10 @@ mod tests {
     #[test]
     fn what_is_larger_than_the_available_memory_is_tight_and_than_all_memory_too_large() {
         let memory = Memory { total: 100, available: 60, free_swap: 50 };
-        let fits = [60, 61, 100, 101].map(|needed| memory.fit(needed));
+        let fits = [60, 61, 100, 101].map(|needed| memory.fit(needed, needed));
         assert_eq!(fits, [Fit::Fits, Fit::Tight, Fit::Tight, Fit::TooLarge]);
+        let fits = [60, 61, 101].map(|least| memory.fit(200, least));
+        assert_eq!(fits, [Fit::FitsLow, Fit::Tight, Fit::TooLarge]);
     }
 
     #[test]
@@ -104,5 +167,27 @@ mod tests {
         assert_eq!(memory.check(11 * gb), Ok(()));
         let error = memory.check(18 * gb).unwrap_err().to_string();
         assert!(error.contains("18.0 GB") && error.contains("11.0 GB of 16.0 GB"), "{error}");
+    }
+
+    #[test]
+    fn a_budget_limits_the_memory_and_then_the_swap() {
+        let memory = Memory { total: 100, available: 60, free_swap: 50 };
+        assert_eq!(memory.within(80), Memory { total: 80, available: 60, free_swap: 20 });
+        assert_eq!(memory.within(40), Memory { total: 40, available: 40, free_swap: 0 });
+        assert_eq!(memory.within(500), memory);
+    }
+
+    #[test]
+    fn a_model_uses_little_memory_only_if_it_does_not_fit_otherwise() {
+        let needs = |weights, text_encoders| MemoryNeeds { weights, text_encoders, picture: 20 };
+        let model = ModelMemory { usual: needs(50, 0), low: needs(25, 30) };
+        assert_eq!((model.usual.peak(), model.low.peak(), model.least()), (70, 55, 55));
+        let free = |available| Memory { total: 100, available, free_swap: 0 };
+        assert_eq!(model.needs_low(free(70)), Ok(false));
+        assert_eq!(model.needs_low(free(69)), Ok(true));
+        let error = MemoryError { needed: 55, free: 54, total: 100 };
+        assert_eq!(model.needs_low(free(54)), Err(error));
+        let other = ModelMemory { usual: needs(50, 0), low: needs(50, 0) };
+        assert_eq!(other.needs_low(Memory { free_swap: 9, ..free(61) }), Ok(false), "with swap");
     }
 }

@@ -1,5 +1,5 @@
-//! The settings of a user on this machine, which belong to no story: what the author told about models whose files do not
-//! tell it.
+//! The settings of a user on this machine, which belong to no story: the memory that models may use, and what the author told
+//! about models whose files do not tell it.
 //!
 //! They are in the file `settings.json`, in the folder `bevy_illustrator` of the user's configuration (`~/.config` on Linux,
 //! `~/Library/Application Support` on macOS, `%APPDATA%` on Windows), or in the folder that the environment variable
@@ -27,6 +27,9 @@ pub struct Settings {
     /// What the author told about models, by the blake3 of their file as 64 hex digits.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, ToldModel>,
+    /// The most memory that a model and its pictures may use on the CPU, in bytes. `None`: all that is free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<u64>,
     /// The files that were hashed, the last one at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<HashedFile>,

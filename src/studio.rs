@@ -33,6 +33,7 @@ use crate::{
     generator::GeneratorRegistry,
     loss::LossValues,
     mask::Area,
+    memory::MemoryNeeds,
     recipe::Recipe,
     storyboard::ShotId,
 };
@@ -85,6 +86,8 @@ pub struct Progress {
     pub done: u32,
     /// The total number of steps.
     pub of: u32,
+    /// While a model is loaded, the memory that it and the picture need.
+    pub loading: Option<MemoryNeeds>,
     /// The time since the start, without pauses.
     pub elapsed: Duration,
     /// The estimated remaining time. `None` before the first step.

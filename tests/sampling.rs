@@ -20,6 +20,8 @@ mod inpainting;
 mod klein;
 #[path = "sampling/loss_networks.rs"]
 mod loss_networks;
+#[path = "sampling/memory.rs"]
+mod memory;
 #[path = "sampling/pictures.rs"]
 mod pictures;
 #[path = "sampling/schedulers.rs"]

@@ -7,11 +7,11 @@ mod tiny;
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::{DiffusionError, Interrupt, config::ConfigFile};
 use crate::{
-    model::Package,
+    model::{Package, tensors::bytes_of},
     ops::{Chain, Differentiable},
 };
 
@@ -42,6 +42,23 @@ pub trait Autoencoder: Send + Sync {
 
     /// The shape of its latents.
     fn spec(&self) -> LatentSpec;
+
+    /// An estimate of the memory that [`Self::decode`] needs besides the weights for `height` times `width` latents, in bytes. By
+    /// default, that of the picture.
+    fn decode_memory(&self, height: usize, width: usize) -> u64 {
+        let scale = self.spec().scale;
+        bytes_of(&[3, height * scale, width * scale], DType::F32)
+    }
+}
+
+/// The results of a decoder at full size that are in memory at the same time. Measured with [`AutoencoderKL`] and 512 x 512
+/// pixels: 4.4.
+const RESULTS: usize = 5;
+
+/// An estimate of the memory for decoding `height` times `width` pixels, if no result at full size has more than `widest`
+/// channels.
+fn memory_of_results(widest: usize, height: usize, width: usize) -> u64 {
+    bytes_of(&[RESULTS, widest, height, width], DType::F32)
 }
 
 /// The shape of an autoencoder's latents.

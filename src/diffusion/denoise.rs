@@ -66,7 +66,7 @@ pub trait Denoiser: Send + Sync {
     }
 
     /// The same network, with these low-rank adapters instead of those before. Both share their weights. `None` by default: the
-    /// network is [loaded again](super::ModelParts::load_networks) with changed weights.
+    /// network is [loaded again](super::ModelParts::loaders) with changed weights.
     ///
     /// # Errors
     /// If a layer of a file is for another shape, or cannot be read.

@@ -114,6 +114,7 @@ impl Model {
         if plan.crop.width.max(plan.crop.height) > max_side {
             return Err(EditError::CropTooLarge { crop: plan.crop, max_side }.into());
         }
+        self.check_picture_memory(Size::new(plan.crop.width, plan.crop.height))?;
         let regions = LatentRegions::new(&plan, &request.parts, scale);
         let Area { width: columns, height: rows, .. } = regions.area();
         let tile = request.tiled.then(|| self.tile());
@@ -140,6 +141,7 @@ impl Model {
         let seen = (self.sees_references() && tile.is_none()).then(|| original.clone());
         let prompts =
             self.region_prompts(request, &plan, &regions, &adapters, seen.as_ref(), interrupt)?;
+        self.release_text_encoder();
 
         let denoise_mask = latent_mask(&regions, regions.denoise_mask().to_vec(), &Device::Cpu)?;
         let surroundings = self.parts.surroundings;

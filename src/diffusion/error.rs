@@ -8,6 +8,7 @@ use crate::{
     candle_error::without_backtrace,
     edit::EditError,
     loss::LossSetupError,
+    memory::MemoryError,
     model::ModelError,
     recipe::{GuidanceIntervalError, InspirationError, LoraError, MAX_SIDE, MIN_SIDE, Size},
 };
@@ -30,6 +31,9 @@ pub enum DiffusionError {
         /// The reason.
         reason: String,
     },
+    /// The machine has too little memory, or the memory budget is too small.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The requested device is not available.
     #[error("the device \"{device}\" cannot be used: {reason}")]
     Device {

@@ -2,6 +2,7 @@
 
 mod flow;
 mod flux2_klein;
+mod memory;
 mod sd1;
 mod sdxl;
 mod z_image;
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub use flux2_klein::Flux2Klein;
+pub use memory::{load_fitting, memory};
 pub use sd1::StableDiffusion;
 pub use sdxl::StableDiffusionXl;
 pub use z_image::ZImage;
@@ -59,13 +61,24 @@ pub trait Family: Send + Sync {
 pub struct LoadOptions {
     /// The device that the networks run on.
     pub device: DeviceKind,
+    /// Whether the model uses little memory: text encoders are loaded for each picture, and weights of 16 bits keep their
+    /// numbers. Pictures take a little longer, and are the same.
+    pub low_memory: bool,
+    /// The most memory that a model and its pictures may use, in bytes. `None`: all that is free.
+    pub memory_budget: Option<u64>,
 }
 
 impl LoadOptions {
     /// Options for a device.
     #[must_use]
     pub fn new(device: DeviceKind) -> Self {
-        Self { device }
+        Self { device, ..Self::default() }
+    }
+}
+
+impl From<DeviceKind> for LoadOptions {
+    fn from(device: DeviceKind) -> Self {
+        Self::new(device)
     }
 }
 

@@ -120,6 +120,7 @@ impl Linear {
 /// A convolution with a square kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Conv2d {
+    /// Numbers of 16 bits are widened for each product.
     weight: Tensor,
     bias: Option<Tensor>,
     stride: usize,
@@ -169,10 +170,10 @@ impl Conv2d {
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let bias = self.bias.as_ref();
+        let (weight, bias) = (self.wide_weight()?, self.bias.as_ref());
         match &self.turned {
-            Some(turned) => ops::conv2d_with_turned(x, &self.weight, turned, bias, self.padding),
-            None => ops::conv2d(x, &self.weight, bias, self.stride, self.padding),
+            Some(turned) => ops::conv2d_with_turned(x, &weight, turned, bias, self.padding),
+            None => ops::conv2d(x, &weight, bias, self.stride, self.padding),
         }
     }
 
@@ -181,7 +182,14 @@ impl Conv2d {
         if self.stride != 1 {
             candle_core::bail!("a convolution with stride {} has no such gradient", self.stride);
         }
-        ops::conv2d_gradient(gradient, &self.weight, self.padding)
+        ops::conv2d_gradient(gradient, &self.wide_weight()?, self.padding)
+    }
+
+    fn wide_weight(&self) -> Result<Tensor> {
+        match self.weight.dtype() {
+            DType::F16 | DType::BF16 => ops::widened(&self.weight),
+            _ => Ok(self.weight.clone()),
+        }
     }
 }
 

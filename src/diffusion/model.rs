@@ -51,24 +51,27 @@ pub struct ModelParts {
     /// The package whose [optional components](crate::model::package::optional_components) are for the model, if it has
     /// any.
     pub package: Option<Arc<dyn Package>>,
-    /// Loads the networks with low-rank adapters. `None` if the family cannot have any, or if the denoiser takes them [beside its
-    /// weights](Denoiser::with_loras).
-    pub load_networks: Option<Box<LoadNetworks>>,
+    /// Load networks again from the package, for low-rank adapters and for [`Self::low_memory`]. `None` if the family cannot
+    /// have any, or if the denoiser takes adapters [beside its weights](Denoiser::with_loras).
+    pub loaders: Option<NetworkLoaders>,
+    /// Whether the text encoder is in memory only while prompts are encoded. Then `text_encoder` has the shapes of its weights
+    /// only, and `loaders` loads it.
+    pub low_memory: bool,
     /// The device that the networks run on.
     pub device: Device,
 }
 
-/// The networks that low-rank adapters change.
-pub struct Networks {
-    /// Encodes prompts.
-    pub text_encoder: Box<dyn TextEncoder>,
-    /// Predicts noise.
-    pub denoiser: Box<dyn Denoiser>,
+/// Load the networks that low-rank adapters change.
+pub struct NetworkLoaders {
+    /// Loads the text encoder.
+    pub text_encoder: Box<LoadNetwork<dyn TextEncoder>>,
+    /// Loads the denoiser.
+    pub denoiser: Box<LoadNetwork<dyn Denoiser>>,
 }
 
-/// Loads the networks again, from a package with other weights.
-pub type LoadNetworks =
-    dyn Fn(&dyn Package, &Device) -> Result<Networks, DiffusionError> + Send + Sync;
+/// Loads a network from a package, whose weights may be changed.
+pub type LoadNetwork<T> =
+    dyn Fn(&dyn Package, &Device) -> Result<Box<T>, DiffusionError> + Send + Sync;
 
 /// A loaded model, which draws pictures from prompts and edits them.
 ///
@@ -87,6 +90,8 @@ pub struct Model {
     pub(super) package: Option<PinnedPackage>,
     /// Those of the package, if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
+    /// With [`ModelParts::low_memory`], the text encoder while it is in memory.
+    text_encoder: Option<Box<dyn TextEncoder>>,
     /// Encoded prompts, with their `clip_skip`.
     prompts: HashMap<(String, Option<u32>), Conditioning>,
     /// The low-rank adapters in the networks.
@@ -95,6 +100,8 @@ pub struct Model {
     embeddings: LoadedEmbeddings,
     /// The file of the autoencoder, if it is not that of the package.
     vae: Option<LoadedVae>,
+    /// The most memory that a picture may use besides the weights, in bytes. `None`: all that is free.
+    pub(super) picture_budget: Option<u64>,
 }
 
 impl Model {
@@ -120,11 +127,19 @@ impl Model {
             pixel_decoder: OnceCell::new(),
             package,
             adapters,
+            text_encoder: None,
             prompts: HashMap::new(),
             loras: LoadedLoras::default(),
             embeddings: LoadedEmbeddings::default(),
             vae: None,
+            picture_budget: None,
         })
+    }
+
+    /// Limits the memory that a picture may use besides the weights, in bytes. `None`: all that is free.
+    #[must_use]
+    pub fn with_picture_budget(self, picture_budget: Option<u64>) -> Self {
+        Self { picture_budget, ..self }
     }
 
     /// The grid of latents, or of patches of latents if the denoiser sees those as a whole.
@@ -156,6 +171,7 @@ impl Model {
     ) -> Result<Drawn, DiffusionError> {
         let interrupt = control.interrupt();
         let layout = request.layout(self.parts.autoencoder.spec(), self.patch_size())?;
+        self.check_picture_memory(request.size)?;
         let sampler = &request.sampler;
         let [_, _, height, width] = layout.shape;
         let mut scheduler = self.scheduler(sampler, height * width)?;
@@ -182,6 +198,7 @@ impl Model {
                 conditionings.push(adapters.of_prompt(encoded));
             }
         }
+        self.release_text_encoder();
         let guide = match (guidance, &negative_prompt) {
             (Some(guidance), Some(negative_prompt)) => {
                 conditionings.push(adapters.of_negative_prompt(negative_prompt.clone()));
@@ -362,6 +379,23 @@ impl Model {
         if is_finite(&latents)? { Ok(latents) } else { Err(DrawError::Autoencoder.into()) }
     }
 
+    /// The text encoder. With [`ModelParts::low_memory`], it must be [loaded](Self::load_text_encoder).
+    fn text_encoder(&self) -> &dyn TextEncoder {
+        self.text_encoder.as_ref().unwrap_or(&self.parts.text_encoder).as_ref()
+    }
+
+    fn set_text_encoder(&mut self, text_encoder: Box<dyn TextEncoder>) {
+        match self.parts.low_memory {
+            true => self.text_encoder = Some(text_encoder),
+            false => self.parts.text_encoder = text_encoder,
+        }
+    }
+
+    /// With [`ModelParts::low_memory`], frees the memory of the text encoder until the next prompt.
+    pub(super) fn release_text_encoder(&mut self) {
+        self.text_encoder = None;
+    }
+
     /// Encodes a prompt, or returns it from the cache, with the guidance scale of the sampler.
     pub(super) fn encode_prompt(
         &mut self,
@@ -375,8 +409,9 @@ impl Model {
         if let Some(conditioning) = self.prompts.get(&key) {
             return Ok(conditioning.clone().with_guidance_scale(scale));
         }
+        self.load_text_encoder(interrupt)?;
         let options = TextOptions { clip_skip, inversions: &self.embeddings.inversions };
-        let conditioning = self.parts.text_encoder.encode_with(prompt, options, interrupt)?;
+        let conditioning = self.text_encoder().encode_with(prompt, options, interrupt)?;
         if self.prompts.len() >= MAX_KEPT_PROMPTS {
             self.prompts.clear();
         }

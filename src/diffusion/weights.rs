@@ -11,9 +11,13 @@ use crate::{
     model::{
         ModelError, Package, TensorSource,
         package::{MappedPackage, PinnedPackage, config_file},
-        tensors::{Interruptible, StoredTensor},
+        tensors::{Interruptible, StoredTensor, kept_type},
     },
 };
+
+/// Loads the weights of a component.
+pub(super) type LoadWeights =
+    fn(&dyn Package, &str, &Device) -> Result<VarBuilder<'static>, DiffusionError>;
 
 /// The weights of a component, such as `unet`, loaded tensor by tensor and converted to f32.
 ///
@@ -27,13 +31,28 @@ pub(super) fn weights(
     Ok(weights_of(package.tensors(component)?, requirement(package, component), device))
 }
 
+/// As [`weights`], but tensors of more than one dimension keep numbers of 16 bits. Dense layers and convolutions widen them
+/// for each product, with the same result.
+///
+/// # Errors
+/// As [`Package::tensors`].
+pub(super) fn narrow_weights(
+    package: &dyn Package,
+    component: &str,
+    device: &Device,
+) -> Result<VarBuilder<'static>, DiffusionError> {
+    let (tensors, requirement) = (package.tensors(component)?, requirement(package, component));
+    let weights = Weights { requirement, tensors: tensors.into(), keeps_narrow: true };
+    Ok(VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone()))
+}
+
 /// The weights of a network whose sizes `requirement` states, such as `unet/config.json`.
 pub(super) fn weights_of(
     tensors: Box<dyn TensorSource>,
     requirement: String,
     device: &Device,
 ) -> VarBuilder<'static> {
-    let weights = Weights { requirement, tensors: tensors.into() };
+    let weights = Weights { requirement, tensors: tensors.into(), keeps_narrow: false };
     VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone())
 }
 
@@ -56,7 +75,7 @@ impl StoredWeights {
         device: &Device,
     ) -> Result<Self, DiffusionError> {
         let (tensors, requirement) = (package.tensors(component)?, requirement(package, component));
-        let weights = Weights { requirement, tensors: tensors.into() };
+        let weights = Weights { requirement, tensors: tensors.into(), keeps_narrow: false };
         let wide = VarBuilder::from_backend(Box::new(weights.clone()), DType::F32, device.clone());
         Ok(Self { weights, wide })
     }
@@ -132,6 +151,8 @@ pub(super) fn load_later<T>(
 struct Weights {
     requirement: String,
     tensors: Arc<dyn TensorSource>,
+    /// Whether tensors of more than one dimension keep numbers of 16 bits.
+    keeps_narrow: bool,
 }
 
 impl Weights {
@@ -170,7 +191,8 @@ impl SimpleBackend for Weights {
         device: &Device,
     ) -> candle_core::Result<Tensor> {
         self.check_shape(&shape, name)?;
-        self.get_unchecked(name, dtype, device)
+        let stored = self.tensors.dtype(name).filter(|_| self.keeps_narrow && shape.rank() > 1);
+        self.get_unchecked(name, stored.map_or(dtype, kept_type), device)
     }
 
     fn get_unchecked(

@@ -6,7 +6,6 @@ use super::MissingBlob;
 use crate::{
     control::Cancelled,
     diffusion::DiffusionError,
-    memory::MemoryError,
     recipe::{Recipe, Size, style::BUILT_IN_MODEL},
 };
 
@@ -29,14 +28,6 @@ pub enum GenerateError {
         path: PathBuf,
         /// The kind of the file or folder.
         what: String,
-    },
-    /// The machine has too little memory for a model.
-    #[error("the model {model} does not fit the memory: {source}")]
-    Memory {
-        /// The name or the path of the model.
-        model: String,
-        /// The numbers.
-        source: MemoryError,
     },
     /// The picture to edit is missing.
     #[error("the picture to edit is missing: {0}")]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     control::Control,
-    diffusion::{DeviceKind, DiffusionError, LoadOptions},
+    diffusion::{DiffusionError, LoadOptions},
     model::ModelDefaults,
     recipe::{
         Recipe,
@@ -24,10 +24,10 @@ struct LatentsGenerator {
 }
 
 impl LatentOptimization {
-    /// A loader for a device.
+    /// A loader with these options.
     #[must_use]
-    pub fn new(device: DeviceKind) -> Self {
-        Self(LocalModels::new(LoadOptions::new(device)))
+    pub fn new(options: LoadOptions) -> Self {
+        Self(LocalModels::new(options))
     }
 }
 
@@ -38,7 +38,7 @@ impl ModelLoader for LatentOptimization {
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
         let load = || {
-            let built_in = self.0.load_shared(BUILT_IN_MODEL, &[], None, control)?;
+            let built_in = self.0.load_named(BUILT_IN_MODEL, control)?;
             let card = built_in.card.clone().of_latents();
             Ok(Box::new(LatentsGenerator { card, built_in }) as Box<dyn Generator>)
         };

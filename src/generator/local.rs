@@ -13,11 +13,10 @@ use super::{
 use crate::{
     control::{Control, Interrupt},
     diffusion::{
-        DeviceKind, DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
+        DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
         family::{self, families},
         lora::LoraFile,
     },
-    memory::Memory,
     model::{
         EmbeddedPackage, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
@@ -25,7 +24,7 @@ use crate::{
         package::PinnedPackage,
         with_text_encoders, with_vae,
     },
-    recipe::{PictureEdit, PredictionType, Recipe, style::BUILT_IN_MODEL},
+    recipe::{PictureEdit, PredictionType, Recipe, Size, style::BUILT_IN_MODEL},
     settings::SettingsFile,
 };
 
@@ -76,23 +75,22 @@ impl LocalModels {
     /// Loads a model, or returns the last one if it is the same.
     pub(super) fn load_shared(
         &self,
-        model: &str,
-        text_encoders: &[String],
-        vae: Option<&str>,
+        recipe: &Recipe,
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
         let mut last = lock(&self.last);
         if let Some(generator) = &*last
-            && generator.name == model
-            && generator.text_encoders == text_encoders
+            && generator.name == recipe.model
+            && generator.text_encoders == recipe.text_encoders
             && generator.is_current()
             && !generator.has_panicked()
+            && generator.has_memory_for(recipe)
         {
             return Ok(generator.clone());
         }
         // Two large models may not fit into memory together.
         *last = None;
-        let generator = self.load_package(model, text_encoders, vae, control)?;
+        let generator = self.load_package(recipe, control)?;
         *last = Some(generator.clone());
         Ok(generator)
     }
@@ -104,25 +102,35 @@ impl LocalModels {
         self
     }
 
-    fn load_package(
+    /// As [`Self::load_shared`], for pictures of the native size of a model.
+    pub(super) fn load_named(
         &self,
-        name: &str,
-        text_encoders: &[String],
-        vae: Option<&str>,
+        model: &str,
         control: &dyn Control,
     ) -> Result<LocalGenerator, GenerateError> {
+        let [width, height] = self.defaults(model).unwrap_or_default().size;
+        self.load_shared(&Recipe::new("", Size::new(width, height), model), control)
+    }
+
+    fn load_package(
+        &self,
+        recipe: &Recipe,
+        control: &dyn Control,
+    ) -> Result<LocalGenerator, GenerateError> {
+        let Recipe { model: name, text_encoders, vae, size, .. } = recipe;
+        let options = with_budget(&self.options, self.settings.as_ref());
         loop {
-            let package = open_model(name, text_encoders, vae).map_err(DiffusionError::from)?;
-            check_memory(name, self.options.device)?;
+            let package =
+                open_model(name, text_encoders, vae.as_deref()).map_err(DiffusionError::from)?;
             let pinned = PinnedPackage::new(Arc::clone(&package));
-            let model = family::load(&self.families, &*package, &self.options, control)?;
+            let model = family::load_fitting(&self.families, &*package, &options, *size, control)?;
             let card = ModelCard::new(&*package, model.grid(), control.interrupt())
                 .map_err(DiffusionError::from)?;
             // While somebody copies files, the hash may not be that of the loaded weights.
             if pinned.is_unchanged() {
                 let model = Arc::new(Mutex::new(model));
                 let hash = card.hash.clone();
-                let (name, text_encoders) = (name.to_owned(), text_encoders.to_vec());
+                let (name, text_encoders) = (name.clone(), text_encoders.clone());
                 let (package, settings) = (pinned, self.settings.clone());
                 return Ok(LocalGenerator {
                     card,
@@ -144,7 +152,7 @@ impl ModelLoader for LocalModels {
         model: &str,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
-        let loaded = self.load_shared(model, &[], None, control);
+        let loaded = self.load_named(model, control);
         Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
     }
 
@@ -153,8 +161,7 @@ impl ModelLoader for LocalModels {
         recipe: &Recipe,
         control: &dyn Control,
     ) -> Option<Result<Box<dyn Generator>, GenerateError>> {
-        let vae = recipe.vae.as_deref();
-        let loaded = self.load_shared(&recipe.model, &recipe.text_encoders, vae, control);
+        let loaded = self.load_shared(recipe, control);
         Some(loaded.map(|generator| Box::new(generator) as Box<dyn Generator>))
     }
 
@@ -166,10 +173,11 @@ impl ModelLoader for LocalModels {
 impl GeneratorRegistry {
     /// The registry with all built-in loaders: see [`LocalModels`] and [`LatentOptimization`].
     #[must_use]
-    pub fn built_in(device: DeviceKind) -> Self {
+    pub fn built_in(options: impl Into<LoadOptions>) -> Self {
+        let options = options.into();
         let mut registry = Self::default();
-        registry.register_loader(LocalModels::new(LoadOptions::new(device)));
-        registry.register_loader(LatentOptimization::new(device));
+        registry.register_loader(LocalModels::new(options.clone()));
+        registry.register_loader(LatentOptimization::new(options));
         registry
     }
 }
@@ -214,35 +222,31 @@ pub fn draw_request(
     })
 }
 
-/// Checks that the weights of a model in files fit the memory, if it runs on the CPU. Otherwise the system would end the
-/// program.
-///
-/// # Errors
-/// [`GenerateError::Memory`] if it does not.
-pub fn check_memory(model: &str, device: DeviceKind) -> Result<(), GenerateError> {
-    if !device.is_cpu() {
-        return Ok(());
-    }
-    let inspection = crate::model::inspect::inspect(Path::new(model)).ok();
-    let needed = inspection.and_then(|inspection| inspection.weights_memory());
-    match needed.zip(Memory::now()) {
-        Some((needed, memory)) => memory
-            .check(needed)
-            .map_err(|source| GenerateError::Memory { model: model.to_owned(), source }),
-        None => Ok(()),
-    }
+/// The options with the memory budget of the settings, if they have none.
+fn with_budget(options: &LoadOptions, settings: Option<&SettingsFile>) -> LoadOptions {
+    let budget = || match settings?.read() {
+        Ok(settings) => settings.memory_budget,
+        Err(error) => {
+            log::error!("the memory budget is not known: {error}");
+            None
+        }
+    };
+    LoadOptions { memory_budget: options.memory_budget.or_else(budget), ..options.clone() }
 }
 
-/// Loads the model in a package, and its card.
+/// Loads the model in a package as the free memory allows, for pictures of this size, and its card. The memory budget of the
+/// [settings](SettingsFile::from_env) applies if the options have none.
 ///
 /// # Errors
-/// If a file is missing or damaged.
+/// [`DiffusionError::Memory`] if it does not fit the memory. Also if a file is missing or damaged.
 pub fn load_model(
     package: &dyn Package,
-    device: DeviceKind,
+    options: &LoadOptions,
+    size: Size,
     control: &dyn Control,
 ) -> Result<(Model, ModelCard), DiffusionError> {
-    let model = Model::load(package, device, control)?;
+    let options = with_budget(options, SettingsFile::from_env().ok().as_ref());
+    let model = family::load_fitting(&families(), package, &options, size, control)?;
     let card = ModelCard::new(package, model.grid(), control.interrupt())?;
     Ok((model, card))
 }
@@ -313,6 +317,13 @@ fn set_files(
 impl Generator for LocalGenerator {
     fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// A model that already uses little memory cannot do better.
+    fn has_memory_for(&self, recipe: &Recipe) -> bool {
+        self.model().is_ok_and(|model| {
+            model.has_low_memory() || model.check_picture_memory(recipe.size).is_ok()
+        })
     }
 
     fn is_current(&self) -> bool {
@@ -429,11 +440,14 @@ pub fn inspect(path: &Path) -> io::Result<Inspection> {
         inspection.obstacles.extend(refused);
     }
     if inspection.runs() {
-        let checked = open_path(path)
-            .map_err(DiffusionError::from)
-            .and_then(|package| family::check_each(&families(), &*package, &Interrupt::default()));
+        let (families, interrupt) = (families(), Interrupt::default());
+        let checked = open_path(path).map_err(DiffusionError::from).and_then(|package| {
+            let checked = family::check_each(&families, &*package, &interrupt)?;
+            Ok((checked, family::memory(&families, &*package, None, &interrupt)?))
+        });
         match checked {
-            Ok((unusable, optional)) => {
+            Ok(((unusable, optional), memory)) => {
+                inspection.memory = Some(memory);
                 let scheduler = unusable.map(|(class, error)| Obstacle::DefaultScheduler {
                     class,
                     reason: error.to_string(),

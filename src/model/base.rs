@@ -63,17 +63,6 @@ impl BaseModel {
         }
     }
 
-    /// An estimate of the memory that the networks use besides their weights for a picture of the native size, in bytes.
-    pub(super) const fn picture_memory(self) -> u64 {
-        match self {
-            // Measured with 512 and 768 pixels.
-            Self::Sd1 => 1_250_000_000,
-            Self::Sd2 => 2_500_000_000,
-            // An estimate for the transformers.
-            Self::Xl | Self::Flux2Klein | Self::ZImage => 4_000_000_000,
-        }
-    }
-
     /// The base of a file, by the width of the prompts that its layers read. `None` if no layer reads prompts.
     pub(super) fn of_header(header: &TensorHeader) -> Option<Self> {
         let width = header.names().iter().find_map(|name| prompt_width(name, header.shape(name)?));

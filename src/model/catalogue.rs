@@ -27,6 +27,8 @@ pub struct CatalogueEntry {
     pub bytes: u64,
     /// An estimate of the memory for drawing a picture of the native size, in bytes.
     pub memory: u64,
+    /// The same with [`LoadOptions::low_memory`](crate::diffusion::LoadOptions::low_memory).
+    pub least_memory: u64,
     /// The usual number of denoising steps.
     pub steps: u32,
     /// The usual guidance scale.
@@ -80,7 +82,8 @@ mod tests {
             assert_eq!(CatalogueEntry::find(&entry.repo), Some(entry));
             assert!(entry.terms().is_some(), "{}", entry.licence);
             assert_eq!(entry.repo.split('/').count(), 2, "{}", entry.repo);
-            assert!(entry.bytes.min(entry.memory) > 1_000_000_000 && entry.steps > 0);
+            assert!(entry.bytes.min(entry.least_memory) > 1_000_000_000 && entry.steps > 0);
+            assert!(entry.least_memory <= entry.memory);
         }
         let repos: BTreeSet<_> = all.iter().map(|entry| &entry.repo).collect();
         assert_eq!(repos.len(), all.len());

@@ -21,7 +21,7 @@ use super::{
     licence::Terms,
     tensors::{GgufError, HeaderError, NumberType, TensorHeader},
 };
-use crate::{lfs::LfsPointer, recipe::PredictionType};
+use crate::{lfs::LfsPointer, memory::ModelMemory, recipe::PredictionType};
 pub(super) use single_file::{LICENCE, classify};
 
 /// The contents of a file or folder, and all reasons why it does not run here.
@@ -38,6 +38,9 @@ pub struct Inspection {
     /// What the denoiser predicts, if this is a single file that tells it: a tensor `v_pred`, or `modelspec.prediction_type`
     /// in its metadata. The configuration of a folder always tells it.
     pub prediction_type: Option<PredictionType>,
+    /// The memory that the model needs for a picture of its native size.
+    /// [`generator::inspect`](crate::generator::inspect) finds it for models that run.
+    pub memory: Option<ModelMemory>,
     /// All reasons why it does not run, each with a remedy. Empty if it runs.
     #[serde(serialize_with = "as_text")]
     pub obstacles: Vec<Obstacle>,
@@ -305,38 +308,13 @@ impl Inspection {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// The memory of the weights of a model, or of a component that only one family has, in bytes. `None` for others.
+    /// The memory of the weights of a component that is published as a file of its own, in bytes. `None` for others.
     #[must_use]
-    pub fn weights_memory(&self) -> Option<u64> {
-        let all = |in_memory: &dyn Fn(&Part) -> WeightsInMemory| {
-            let memory = self.parts.iter().map(|part| part.memory(in_memory(part)));
-            memory.fold(0, u64::saturating_add)
-        };
-        match &self.kind {
-            ModelKind::Pipeline(class) => Some(match detect::family(class) {
-                Some(family) => all(&|part| match family.component(&part.name) {
-                    Some(component) => component.in_memory,
-                    None => WeightsInMemory::None,
-                }),
-                None => all(&|_| WeightsInMemory::Wide),
-            }),
-            ModelKind::LdmCheckpoint { .. } => Some(all(&|_| WeightsInMemory::Wide)),
-            ModelKind::Component(class) => {
-                let (_, component) = detect::component_of(class)?;
-                Some(all(&|_| component.in_memory))
-            }
-            _ => None,
-        }
-    }
-
-    /// An estimate of the memory for drawing a picture of the native size, in bytes: the [weights](Self::weights_memory), and
-    /// the intermediate results of the networks. `None` if this is not a model, or its base is unknown.
-    #[must_use]
-    pub fn memory(&self) -> Option<u64> {
-        if !self.is_model() {
-            return None;
-        }
-        Some(self.weights_memory()?.saturating_add(self.base?.picture_memory()))
+    pub fn component_memory(&self) -> Option<u64> {
+        let ModelKind::Component(class) = &self.kind else { return None };
+        let (_, component) = detect::component_of(class)?;
+        let memory = self.parts.iter().map(|part| part.memory(component.in_memory));
+        Some(memory.fold(0, u64::saturating_add))
     }
 
     /// What the licence allows to do with pictures, if it is a known licence.
@@ -352,6 +330,7 @@ impl Inspection {
             parts: Vec::new(),
             licence: None,
             prediction_type: None,
+            memory: None,
             obstacles: vec![obstacle],
         }
     }
@@ -432,52 +411,4 @@ impl std::fmt::Display for ModelKind {
 
 fn as_text<S: Serializer>(obstacles: &[Obstacle], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(obstacles.iter().map(ToString::to_string))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::detect::{FLUX2_KLEIN, Z_IMAGE};
-
-    fn memory(kind: ModelKind, base: Option<BaseModel>, parts: &[(&str, u64)]) -> [Option<u64>; 2] {
-        let part = |&(name, parameters): &(&str, u64)| Part {
-            name: name.to_owned(),
-            parameters,
-            dtypes: [("BF16".to_owned(), parameters - 7), ("F32".to_owned(), 7)].into(),
-            ..Part::default()
-        };
-        let parts = parts.iter().map(part).collect();
-        let found = Inspection {
-            kind,
-            base,
-            parts,
-            licence: None,
-            prediction_type: None,
-            obstacles: Vec::new(),
-        };
-        [found.weights_memory(), found.memory()]
-    }
-
-    #[test]
-    fn the_memory_of_a_model_is_that_of_the_weights_that_stay_loaded_and_of_a_picture() {
-        let pipeline = |class: &str| ModelKind::Pipeline(class.to_owned());
-        let parts = [("unet", 860), ("vae", 84), ("text_encoder", 123), ("safety_checker", 304)];
-        let [weights, all] =
-            memory(pipeline("StableDiffusionPipeline"), Some(BaseModel::Sd1), &parts);
-        assert_eq!(weights, Some(4 * (860 + 84 + 123)), "a safety checker is not loaded");
-        assert_eq!(all, Some(4 * (860 + 84 + 123) + 1_250_000_000));
-        let parts = [("transformer", 4000), ("vae", 84), ("text_encoder", 4000)];
-        let transformer = 2 * (4000 - 7) + 4 * 7;
-        for (family, base) in [(FLUX2_KLEIN, BaseModel::Flux2Klein), (Z_IMAGE, BaseModel::ZImage)] {
-            let [weights, all] = memory(pipeline(family), Some(base), &parts);
-            assert_eq!(weights, Some(transformer + 4 * 84), "the text encoder keeps no weights");
-            assert_eq!(all, Some(transformer + 4 * 84 + 4_000_000_000));
-        }
-        let alone = ModelKind::Component("Flux2Transformer2DModel".to_owned());
-        assert_eq!(memory(alone, None, &[("klein.gguf", 4000)]), [Some(transformer), None]);
-        let file = ModelKind::LdmCheckpoint { family: "Stable Diffusion XL".to_owned() };
-        let [weights, _] = memory(file, Some(BaseModel::Xl), &[("ink.safetensors", 3470)]);
-        assert_eq!(weights, Some(4 * 3470));
-        assert_eq!(memory(ModelKind::Lora, Some(BaseModel::Xl), &[("a", 9)]), [None, None]);
-    }
 }

@@ -30,6 +30,7 @@ pub use renamed::Renamed;
 pub use shapes::ShapesOnly;
 pub(crate) use sizes::{count, dims, unsupported};
 pub use stored::StoredTensor;
+pub(crate) use stored::kept_type;
 pub(super) use weight_file::WeightFile;
 
 /// Tensors by name: the weights of one component of a model.
@@ -43,6 +44,13 @@ pub trait TensorSource: Send + Sync {
     /// The stored number type of a tensor; of quantized blocks, that of their numbers, f32. `None` if the tensor does not
     /// exist or candle does not support the type.
     fn dtype(&self, name: &str) -> Option<DType>;
+
+    /// The memory of a tensor with the numbers of its file, as [`Self::get_stored`] loads it, in bytes. `None` if the tensor
+    /// does not exist or candle does not support its type.
+    fn stored_bytes(&self, name: &str) -> Option<u64> {
+        let (shape, dtype) = (self.shape(name)?, self.dtype(name)?);
+        Some(bytes_of(&shape, kept_type(dtype)))
+    }
 
     /// The files with the tensors, for error messages.
     fn files(&self) -> String;
@@ -60,6 +68,12 @@ pub trait TensorSource: Send + Sync {
     fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
         self.get(name, DType::F32, device).map(StoredTensor::Plain)
     }
+}
+
+/// The bytes of a tensor of this shape with numbers of this type.
+pub(crate) fn bytes_of(shape: &[usize], dtype: DType) -> u64 {
+    let count = shape.iter().fold(1_u64, |count, side| count.saturating_mul(*side as u64));
+    count.saturating_mul(dtype.size_in_bytes() as u64)
 }
 
 /// The maximum length of a header, which needs 16 times as much memory. A tensor takes about 110 bytes of it.

@@ -15,13 +15,19 @@ const TASK: usize = 1 << 14;
 const TILE_COLUMNS: usize = 256;
 const TILE_ROWS: usize = 16;
 
-/// Converts a tensor to f32. A matrix in [`column_major`](super::column_major) order stays in this order.
+/// Converts a tensor to f32. A matrix or the kernels of a convolution in [`column_major`](super::column_major) order stay in
+/// this order.
 ///
 /// # Errors
 /// If the numbers cannot be converted.
 pub fn widened(x: &Tensor) -> Result<Tensor> {
-    if x.rank() == 2 && !x.is_contiguous() && x.t()?.is_contiguous() {
-        return widened(&x.t()?)?.t();
+    if !x.is_contiguous() {
+        if x.rank() == 2 && x.t()?.is_contiguous() {
+            return widened(&x.t()?)?.t();
+        }
+        if x.rank() == 4 && x.permute((1, 2, 3, 0))?.is_contiguous() {
+            return widened(&x.permute((1, 2, 3, 0))?)?.permute((3, 0, 1, 2));
+        }
     }
     let has_kernel = x.device().is_cpu() && matches!(x.dtype(), DType::F16 | DType::BF16);
     if has_kernel { x.contiguous()?.apply_op1_no_bwd(&Widen) } else { x.to_dtype(DType::F32) }
@@ -129,6 +135,11 @@ mod tests {
             assert_eq!(bits(&widened(&x).unwrap()), bits(&expected));
             let turned = widened(&column_major(&x).unwrap()).unwrap();
             assert!(turned.t().unwrap().is_contiguous());
+            assert_eq!(bits(&turned), bits(&expected));
+            let (x, expected) = (all.to_dtype(dtype).unwrap().unsqueeze(3).unwrap(), &all);
+            let turned = widened(&column_major(&x).unwrap()).unwrap();
+            assert!(turned.permute((1, 2, 3, 0)).unwrap().is_contiguous());
+            let expected = expected.to_dtype(dtype).unwrap().to_dtype(DType::F32).unwrap();
             assert_eq!(bits(&turned), bits(&expected));
         }
     }

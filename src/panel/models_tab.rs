@@ -1,6 +1,7 @@
 //! The models tab: the models, LoRAs and other files on this machine, and models to download. A model and LoRAs are chosen
 //! for the draft of the style.
 
+mod budget;
 #[cfg(feature = "hub")]
 mod fetch;
 mod folders;
@@ -8,6 +9,7 @@ mod predictions;
 #[cfg(feature = "hub")]
 mod remove;
 mod rows;
+mod saving;
 mod search;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use super::{
 #[cfg(feature = "hub")]
 use crate::model::hub::Hub;
 use crate::{generator::FoundModel, memory::Memory, recipe::Style, settings::SettingsFile};
+use budget::BudgetForm;
 use folders::FoldersForm;
 use predictions::PredictionForm;
 use search::ModelSearch;
@@ -35,6 +38,7 @@ pub(super) struct ModelsTab {
     /// The settings of the user. `None` if there is no folder for them.
     settings: Option<SettingsFile>,
     predictions: PredictionForm,
+    budget: BudgetForm,
     /// `None` until the tab is shown.
     search: Option<ModelSearch>,
     /// Only files whose name contains this text are shown.
@@ -65,6 +69,7 @@ impl Default for ModelsTab {
             folders: FoldersForm::default(),
             settings: SettingsFile::from_env().ok(),
             predictions: PredictionForm::default(),
+            budget: BudgetForm::default(),
             search: None,
             filter: String::new(),
             downloads: None,
@@ -142,10 +147,13 @@ impl ModelsTab {
     fn list(&mut self, ui: &mut Ui, style: &mut Style) -> bool {
         let Some(search) = &self.search else { return false };
         let found = search.found();
+        let memory = match &self.settings {
+            Some(settings) => self.budget.show(ui, settings, Memory::now()),
+            None => Memory::now(),
+        };
         ui.add(theme::field(&mut self.filter, 1, "Filter by name"));
         let filter = self.filter.to_lowercase();
         let is_shown = |model: &&FoundModel| model.name().to_lowercase().contains(&filter);
-        let memory = Memory::now();
         let (models, others): (Vec<_>, Vec<_>) =
             found.iter().filter(is_shown).partition(|it| it.inspection.is_usable_model());
         let (loras, others): (Vec<_>, Vec<_>) =

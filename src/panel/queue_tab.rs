@@ -8,7 +8,7 @@ use super::{
     picture::{self, Content},
     selection::{Selection, Tab},
     theme::{self, STEP},
-    widgets::icon_button,
+    widgets::{byte_size, icon_button},
 };
 use crate::{project::Action, studio::JobView};
 
@@ -94,9 +94,12 @@ fn current_job_card(
                 let progress = progress.clone().unwrap_or_default();
                 let part = progress.done as f32 / progress.of.max(1) as f32;
                 ui.add(theme::progress_bar(part, STEP));
-                let mut words = match progress.of {
-                    0 => "loading the model".to_owned(),
-                    of => format!("step {} of {of}", progress.done),
+                let mut words = match progress.loading {
+                    Some(needs) => {
+                        let memory = byte_size(needs.peak());
+                        format!("loading the model: drawing needs about {memory} of memory")
+                    }
+                    None => format!("step {} of {}", progress.done, progress.of),
                 };
                 if let Some(left) = progress.left.filter(|_| !paused) {
                     words += &format!(", {} left", Approximately(left));

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use image::RgbImage;
 
 use super::{Job, JobView, Progress, stopwatch::Stopwatch};
-use crate::{control::Interrupt, loss::LossValues, mask::Area, model::ModelDefaults};
+use crate::{
+    control::Interrupt, loss::LossValues, mask::Area, memory::MemoryNeeds, model::ModelDefaults,
+};
 
 /// The running job.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub(super) struct Running {
     /// The elapsed time when the model was loaded and drawing started.
     pub(super) loaded_at: Duration,
     pub(super) stepped_at: Duration,
+    pub(super) loading: Option<MemoryNeeds>,
     pub(super) done: u32,
     pub(super) of: u32,
     pub(super) preview: Option<Arc<RgbImage>>,
@@ -36,6 +39,7 @@ impl Running {
             watch: Stopwatch::start(),
             loaded_at: Duration::ZERO,
             stepped_at: Duration::ZERO,
+            loading: None,
             done: 0,
             of,
             preview: None,
@@ -55,6 +59,7 @@ impl Running {
         let progress = Progress {
             done: self.done,
             of: self.of,
+            loading: self.loading,
             elapsed,
             left,
             preview: self.preview.clone(),

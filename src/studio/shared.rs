@@ -15,7 +15,10 @@ use image::RgbaImage;
 use super::{
     Job, JobError, JobId, JobView, StudioEvent, queue::Queue, queue_file::Entry, running::Running,
 };
-use crate::{art::Take, diffusion::Interrupt, generator::Step, recipe::Recipe, storyboard::ShotId};
+use crate::{
+    art::Take, diffusion::Interrupt, generator::Step, memory::MemoryNeeds, recipe::Recipe,
+    storyboard::ShotId,
+};
 
 /// The state that the studio and its threads share.
 #[derive(Debug, Default)]
@@ -192,10 +195,18 @@ impl Shared {
         Some((job, interrupt))
     }
 
+    /// Records that the model is being loaded, and the memory that it needs.
+    pub(super) fn loading(&self, needs: MemoryNeeds) {
+        if let Some(running) = &mut self.lock().running {
+            running.loading = Some(needs);
+        }
+    }
+
     /// Records that the model is loaded, so that loading does not count as drawing time.
     pub(super) fn loaded(&self) {
         if let Some(running) = &mut self.lock().running {
             running.loaded_at = running.watch.elapsed();
+            running.loading = None;
         }
     }
 

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     art::{Provenance, TakeId, TakeWriter, picture_file},
-    control::{Control, Interrupt, OnStep},
+    control::{Control, Interrupt, Step},
     generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs},
+    memory::MemoryNeeds,
     recipe::Recipe,
 };
 
@@ -83,7 +84,7 @@ impl<'a> Worker<'a> {
     fn draw(&mut self, job: &Job, interrupt: &Interrupt) -> Result<Finished, GenerateError> {
         let Self { shared, registry, writer, pool, loaded, .. } = self;
         let drawing = || {
-            let control = OnStep::new(interrupt.clone(), |step| shared.stepped(step));
+            let control = JobControl { interrupt, shared };
             let inputs = inputs(writer, job)?;
             let generator = generator(registry, loaded, &job.recipe, &control)?;
             interrupt.check()?;
@@ -131,6 +132,26 @@ impl<'a> Worker<'a> {
     }
 }
 
+/// Tells the progress of the running job to the studio.
+struct JobControl<'a> {
+    interrupt: &'a Interrupt,
+    shared: &'a Shared,
+}
+
+impl Control for JobControl<'_> {
+    fn interrupt(&self) -> &Interrupt {
+        self.interrupt
+    }
+
+    fn loading(&self, needs: MemoryNeeds) {
+        self.shared.loading(needs);
+    }
+
+    fn step(&self, step: Step) {
+        self.shared.stepped(step);
+    }
+}
+
 /// The input pictures of a job's recipe.
 fn inputs(writer: &TakeWriter, job: &Job) -> Result<Inputs, GenerateError> {
     let read = |take| writer.image(&job.shot, take);
@@ -152,6 +173,7 @@ fn generator<'a>(
     let fits = |loaded: &Loaded| {
         (&loaded.name, &loaded.text_encoders) == (&recipe.model, &recipe.text_encoders)
             && loaded.generator.is_current()
+            && loaded.generator.has_memory_for(recipe)
     };
     if !loaded.as_ref().is_some_and(fits) {
         // Drop the old model first, because two may not fit into memory.

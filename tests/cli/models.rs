@@ -259,6 +259,10 @@ fn the_models_and_embeddings_in_a_folder_are_listed() {
     };
     assert_eq!(found.len(), 3);
     assert_eq!((&of("model")["runs"], &of("model")["licence"]), (&true.into(), &"mit".into()));
+    let needs = &of("model")["memory"];
+    let [usual, low] = ["usual", "low"].map(|of| needs[of]["weights"].as_u64().unwrap());
+    assert!(usual > low && low > 1_000_000, "{needs}");
+    assert_eq!(of("model")["fit"], "fits");
     assert_eq!(
         (&of("old.ckpt")["runs"], &of("old.ckpt")["kind"]),
         (&false.into(), &"pickle".into())
@@ -266,6 +270,7 @@ fn the_models_and_embeddings_in_a_folder_are_listed() {
     let run = workspace.run(&["models", "list", "."]);
     let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
     assert!(text.contains("Models:") && text.contains("pictures may be sold"), "{text}");
+    assert!(text.contains("MB of memory"), "{text}");
     let embeddings = text.split_once("Embeddings:").unwrap().1;
     assert!(embeddings.contains("sea.safetensors"), "{text}");
     assert!(embeddings.contains("for Stable Diffusion 1.x"), "{text}");
@@ -274,6 +279,17 @@ fn the_models_and_embeddings_in_a_folder_are_listed() {
     assert!(text.contains("Other files:") && text.contains("pickle"), "{text}");
     let missing = workspace.run(&["models", "list", "none"]);
     assert!(String::from_utf8_lossy(&missing.exits(1).0.stderr).contains("none"));
+}
+
+#[test]
+fn a_model_that_needs_more_than_the_memory_budget_is_an_error_with_the_numbers() {
+    let workspace = workspace_with_model();
+    let draw = ["draw", "--prompt", "a bay", "--model", "model", "--out", "bay.png"];
+    let run = workspace.run(&[&draw[..], &["--memory-budget", "0.001"]].concat());
+    run.fails_with(&["drawing needs about", "of 0.0 GB are free", "memory budget"]);
+    assert!(!workspace.path("bay.png").exists());
+    let run = workspace.run(&[&draw[..], &["--memory-budget", "much"]].concat());
+    run.fails_with(&["a number of gigabytes above 0"]);
 }
 
 #[test]

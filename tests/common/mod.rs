@@ -17,6 +17,7 @@ use bevy_illustrator::{
     edit::Grid,
     generator::{Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, ModelCard},
     loss::FinalLoss,
+    memory::MemoryNeeds,
     model::ModelDefaults,
     project::{ActionResult, Project, Request, Update},
     recipe::{Part, Recipe, Sampler, Size, Sizes, Style},
@@ -55,6 +56,9 @@ struct Fake {
     fakes: Fakes,
 }
 
+/// What the fake models need.
+pub const FAKE_NEEDS: MemoryNeeds = MemoryNeeds { weights: 30, text_encoders: 0, picture: 5 };
+
 impl Fakes {
     /// A registry of fakes only. Loading the model `broken` fails.
     pub fn registry(&self) -> GeneratorRegistry {
@@ -62,6 +66,7 @@ impl Fakes {
         let mut registry = GeneratorRegistry::default();
         registry.register(move |name, control| {
             fakes.lock().loads.push(name.to_owned());
+            control.loading(FAKE_NEEDS);
             while fakes.lock().holds_loading {
                 if let Err(cancelled) = control.interrupt().check() {
                     return Some(Err(cancelled.into()));

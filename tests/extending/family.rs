@@ -78,7 +78,8 @@ impl Family for Gradient {
             scheduler: SchedulerConfig::from_json(r#"{"prediction_type": "sample"}"#)?,
             surroundings: Surroundings::Noised,
             package: None,
-            load_networks: None,
+            loaders: None,
+            low_memory: false,
             device: options.device.open()?,
         };
         Model::new(parts)

@@ -244,7 +244,7 @@ fn a_transformer_alone_is_inspected_without_reading_its_weights() {
     assert_eq!(types, ["F16", "F32", "Q4_0", "Q8_0"]);
     let blocks = part.dtypes["Q4_0"] / 32 * 18 + part.dtypes["Q8_0"] / 32 * 34;
     let memory = blocks + part.dtypes["F16"] * 2 + part.dtypes["F32"] * 4;
-    assert_eq!((found.weights_memory(), found.memory()), (Some(memory), None));
+    assert_eq!((found.component_memory(), found.memory), (Some(memory), None));
     assert!(memory > part.bytes - 3000 && memory < part.bytes, "{memory} of {}", part.bytes);
     assert_eq!(found.obstacles.len(), 1, "{:?}", found.obstacles);
     let found = inspect(&file("types.gguf")).unwrap();
@@ -313,5 +313,5 @@ fn files_that_are_not_such_a_language_model_are_refused_with_the_reason() {
     assert!(error.contains("StableDiffusionPipeline"), "{error}");
     let found = inspect(&file("qwen3.gguf")).unwrap();
     assert_eq!(found.kind.to_string(), "the text_encoder of FLUX.2 Klein (Qwen3ForCausalLM)");
-    assert_eq!(found.weights_memory(), Some(0), "it is read again for each prompt");
+    assert_eq!(found.component_memory(), Some(0), "it is read again for each prompt");
 }

@@ -12,6 +12,7 @@ use bevy_illustrator::{
 use egui_kittest::kittest::Queryable;
 
 use super::{
+    canvas::wait_until,
     copy_folder::copy_folder,
     ldm_files::{tensors, widened, with_clip_vocabulary},
     support::*,
@@ -130,4 +131,25 @@ fn the_author_is_asked_once_what_a_single_file_predicts_and_may_change_the_answe
     press(&mut panel, "ink.safetensors: It predicts the noise");
     wait_for(&mut panel, "Predicts the noise, as you said");
     assert_eq!(remembered(), Some(PredictionType::Epsilon));
+}
+
+#[test]
+fn the_memory_of_models_is_limited_for_all_stories_on_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let sketch = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch");
+    copy_folder(&sketch, &folder.path().join("harbour"));
+    let settings = SettingsFile::in_folder(folder.path().join(".settings"));
+    let budget = || settings.read().unwrap().memory_budget;
+    settings.change(|settings| settings.memory_budget = Some(1_000_000)).unwrap();
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "Use harbour");
+    assert!(has(&panel, "of memory, but models may use 1 MB"));
+    assert_eq!(budget(), Some(1_000_000), "it is only shown");
+
+    press(&mut panel, "Models use at most");
+    wait_until(&mut panel, |_| budget().is_none());
+    panel.run_steps(2);
+    assert!(!has(&panel, "but models may use"));
+    press(&mut panel, "Models use at most");
+    wait_until(&mut panel, |_| budget().is_some());
 }

@@ -5,7 +5,7 @@ use bevy_illustrator::{
     studio::{Resume, Studio, StudioEvent},
 };
 
-use super::common::{Fakes, recipe, shot, wait_until};
+use super::common::{FAKE_NEEDS, Fakes, recipe, shot, wait_until};
 
 fn studio(art: &Art, fakes: &Fakes) -> Studio {
     Studio::start(fakes.registry(), art.writer(), |_, _| Resume::Draw).unwrap()
@@ -36,6 +36,8 @@ fn a_job_can_be_cancelled_while_its_model_loads() {
     fakes.hold_loading(true);
     let jobs = studio.push(vec![(shot("a"), recipe("a"))], false);
     wait_until("loading", || fakes.loads() == ["fake"]);
+    let loading = || studio.jobs()[0].progress.as_ref().and_then(|progress| progress.loading);
+    wait_until("the memory that the model needs", || loading() == Some(FAKE_NEEDS));
     studio.cancel(jobs[0]);
     wait_until("the cancellation", || studio.jobs().is_empty());
     fakes.hold_loading(false);
@@ -61,4 +63,17 @@ fn a_picture_of_the_wrong_size_is_refused() {
     let found = format!("{}x{} pixels instead of {size}", size.width, size.height + 1);
     assert!(error.contains(&found), "{error}");
     assert!(!dir.path().join("takes").exists(), "the picture is not saved");
+}
+
+#[test]
+fn a_job_whose_model_is_loaded_needs_no_memory_for_loading() {
+    let (dir, fakes) = (tempfile::tempdir().unwrap(), Fakes::default());
+    let art = Art::open(dir.path()).unwrap();
+    let mut studio = studio(&art, &fakes);
+    fakes.hold_after(1);
+    studio.push(vec![(shot("a"), recipe("a"))], false);
+    wait_until("the first step", || fakes.steps_done() == 1);
+    let progress = studio.jobs()[0].progress.clone().unwrap();
+    assert_eq!(progress.loading, None);
+    fakes.release();
 }

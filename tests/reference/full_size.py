@@ -1,6 +1,7 @@
-"""A pipeline with the shapes of Stable Diffusion 1.5 and random weights, and the recorded outputs of its networks.
+"""Networks with the shapes of Stable Diffusion 1.5 or XL and random weights, and their recorded outputs.
 
-Too large to commit: `python make.py full FOLDER` writes it where it is wanted.
+Too large to commit: `python make.py full FOLDER` (or `full-xl`) writes them where they are wanted. Those of XL are stored in
+half precision, and computed with the rounded weights in single precision.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from common import observe, randn, randomise
+from networks import conditions_of_xl
 
 TEXT_ENCODER = dict(
     vocab_size=49408,
@@ -20,6 +22,16 @@ TEXT_ENCODER = dict(
     num_attention_heads=12,
     max_position_embeddings=77,
     hidden_act="quick_gelu",
+)
+
+TEXT_ENCODER_2 = dict(
+    vocab_size=49408,
+    hidden_size=1280,
+    intermediate_size=5120,
+    num_hidden_layers=32,
+    num_attention_heads=20,
+    max_position_embeddings=77,
+    hidden_act="gelu",
 )
 
 AUTOENCODER = dict(
@@ -33,37 +45,82 @@ AUTOENCODER = dict(
 # diffusers' defaults match Stable Diffusion 1, except for the width of the context.
 UNET = dict(cross_attention_dim=768, sample_size=64)
 
+UNET_XL = dict(
+    sample_size=128,
+    block_out_channels=(320, 640, 1280),
+    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    transformer_layers_per_block=(1, 2, 10),
+    attention_head_dim=(5, 10, 20),
+    cross_attention_dim=2048,
+    addition_embed_type="text_time",
+    addition_time_embed_dim=256,
+    projection_class_embeddings_input_dim=2816,
+    use_linear_projection=True,
+)
+
+
+class Folder:
+    """Where networks and their outputs are written."""
+
+    def __init__(self, folder, is_half):
+        self.folder = Path(folder)
+        self.is_half = is_half
+        torch.set_num_threads(2)
+
+    def save(self, network, name):
+        """Gives a network random weights and saves it. Returns it as it is stored."""
+        network = randomise(network, f"full/{name}")
+        if self.is_half:
+            network = network.half()
+        network.save_pretrained(self.folder / name)
+        return network.float()
+
+    def record(self, name, values):
+        values = {key: value.detach().contiguous().clone() for key, value in values.items()}
+        save_file(values, self.folder / f"{name}.safetensors")
+
+    def text_encoder(self, name, network):
+        encoder = self.save(network, name)
+        ids = torch.randint(0, 49408, (2, 77), generator=torch.Generator().manual_seed(1))
+        output = encoder(ids, output_hidden_states=True)
+        hidden = {f"hidden_states_{index}": state for index, state in enumerate(output.hidden_states)}
+        last = output.last_hidden_state
+        self.record(name, {"ids": ids.to(torch.uint32), "last_hidden_state": last, **hidden})
+        return last
+
+    def autoencoder(self):
+        vae = self.save(AutoencoderKL(**AUTOENCODER), "vae")
+        image = randn("full/image", 1, 3, 256, 256).tanh()
+        latents = randn("full/latents", 1, 4, 32, 32)
+        mean, decoded = vae.encode(image).latent_dist.mean, vae.decode(latents).sample
+        self.record("vae", {"image": image, "mean": mean, "latents": latents, "decoded": decoded})
+
+    def unet(self, config, context):
+        unet = self.save(UNet2DConditionModel(**config), "unet")
+        hidden, sample = {}, randn("full/sample", 2, 4, 32, 32)
+        blocks = [f"up_blocks.{index}" for index in range(len(unet.up_blocks))]
+        observe(unet, ["time_embedding", "mid_block", *blocks], hidden)
+        added = conditions_of_xl(unet, "full", (32, 32))
+        output = unet(sample, 481.0, context, added_cond_kwargs=added).sample
+        timestep = torch.tensor([481.0], dtype=torch.float64)
+        pooled = {"pooled": added["text_embeds"]} if added else {}
+        inputs = {"sample": sample, "context": context, "timestep": timestep, **pooled}
+        self.record("unet", inputs | {"output": output, **hidden})
+
 
 def save(folder):
-    folder = Path(folder)
-    torch.set_num_threads(2)
+    """Stable Diffusion 1.5, in single precision."""
+    folder = Folder(folder, is_half=False)
+    context = folder.text_encoder("text_encoder", CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER)))
+    folder.autoencoder()
+    folder.unet(UNET, context)
 
-    def tensors(name, values):
-        values = {key: value.detach().contiguous().clone() for key, value in values.items()}
-        save_file(values, folder / f"{name}.safetensors")
 
-    encoder = randomise(CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER)), "full/text_encoder")
-    encoder.save_pretrained(folder / "text_encoder")
-    ids = torch.randint(0, 49408, (2, 77), generator=torch.Generator().manual_seed(1))
-    output = encoder(ids, output_hidden_states=True)
-    hidden = {f"hidden_states_{index}": state for index, state in enumerate(output.hidden_states)}
-    last = output.last_hidden_state
-    tensors("text_encoder", {"ids": ids.to(torch.uint32), "last_hidden_state": last, **hidden})
-    del encoder
-
-    vae = randomise(AutoencoderKL(**AUTOENCODER), "full/vae")
-    vae.save_pretrained(folder / "vae")
-    image = randn("full/image", 1, 3, 256, 256).tanh()
-    latents = randn("full/latents", 1, 4, 32, 32)
-    mean, decoded = vae.encode(image).latent_dist.mean, vae.decode(latents).sample
-    tensors("vae", {"image": image, "mean": mean, "latents": latents, "decoded": decoded})
-    del vae
-
-    unet = randomise(UNet2DConditionModel(**UNET), "full/unet")
-    unet.save_pretrained(folder / "unet")
-    hidden = {}
-    observe(unet, ["time_embedding", "mid_block", *(f"up_blocks.{index}" for index in range(4))], hidden)
-    sample = randn("full/sample", 2, 4, 32, 32)
-    output = unet(sample, 481.0, last).sample
-    timestep = torch.tensor([481.0], dtype=torch.float64)
-    tensors("unet", {"sample": sample, "context": last, "timestep": timestep, "output": output, **hidden})
+def save_xl(folder):
+    """Stable Diffusion XL, in half precision."""
+    folder = Folder(folder, is_half=True)
+    first = folder.text_encoder("text_encoder", CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER)))
+    second = folder.text_encoder("text_encoder_2", CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER_2)))
+    folder.autoencoder()
+    folder.unet(UNET_XL, torch.cat([first, second], dim=-1))

@@ -1,4 +1,4 @@
-"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER`.
+"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER` (or `full-xl`).
 
 A second run writes the same bytes. See README.md.
 """
@@ -72,6 +72,10 @@ def main():
             import full_size
 
             full_size.save(folder)
+        case ["full-xl", folder]:
+            import full_size
+
+            full_size.save_xl(folder)
         case _:
             sys.exit(__doc__)
 

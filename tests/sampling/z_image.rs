@@ -227,8 +227,8 @@ fn the_folder_runs_and_has_the_defaults_of_its_pipeline() {
     assert_eq!(found.base_name(), Some("Z-Image"));
     let kept = found.parts.iter().filter(|part| part.name != "text_encoder");
     let weights: u64 = kept.map(|part| 4 * part.parameters).sum();
-    assert_eq!(found.weights_memory(), Some(weights));
-    assert!(found.memory() > Some(weights));
+    let needs = found.memory.unwrap();
+    assert_eq!((needs.usual, needs.usual.weights), (needs.low, weights));
 
     let files = FolderPackage::open(fixture("z_image")).unwrap();
     let grid = load(&files).grid();

@@ -13,7 +13,7 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, DrawError, Drawn, Noise, StepHook, Trace},
     foreign,
-    generator::{GenerateError, Inputs, check_memory, draw_request, load_model, prepare_model},
+    generator::{GenerateError, Inputs, draw_request, load_model, prepare_model},
     loss::LossSetupError,
     picture,
     picture::{Metadata, PixelBudget},
@@ -26,9 +26,9 @@ use crate::{
     failure::Failure,
     files::{Contents, latents},
     inspirations, losses,
-    options::{DeviceOption, LookOptions},
+    options::{DeviceOptions, LookOptions},
     output::{Existing, Format, Outputs, lossy_path, print, print_json, warn_of_prompt},
-    progress::step_bar,
+    progress::{Loading, step_bar},
 };
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub(crate) struct Draw {
     #[command(flatten)]
     look: LookOptions,
     #[command(flatten)]
-    device: DeviceOption,
+    device: DeviceOptions,
     /// The output file. It contains the picture's provenance, unless `--noise` is given
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
@@ -151,10 +151,10 @@ impl Draw {
         if optimizes && !recipe.text_encoders.is_empty() {
             return Err(DiffusionError::NoTextEncoders.into());
         }
-        let device = self.device.device;
-        check_memory(&recipe.model, device)?;
+        let options = self.device.load_options();
         let interrupt = Interrupt::default();
-        let (mut model, base) = load_model(&*package, device, &interrupt)?;
+        let loading = Loading::new(&interrupt);
+        let (mut model, base) = load_model(&*package, &options, recipe.size, &loading)?;
         let mut candidates = Candidates::default();
         for take in 0..self.best_of.unwrap_or(1) {
             let began = Instant::now();

@@ -19,7 +19,7 @@ use bevy_illustrator::{
     recipe::PredictionType,
     settings::SettingsFile,
 };
-use indicatif::HumanBytes;
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use crate::{
@@ -106,9 +106,17 @@ fn describe(path: &Path, found: &Inspection, remembered: Option<PredictionType>)
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));
     lines.extend(found.base_name().map(|base| format!("Base: {base}")));
-    lines.extend(match (found.memory(), found.weights_memory()) {
-        (Some(memory), _) => Some(format!("Memory: {} for a picture", HumanBytes(memory))),
-        (None, Some(memory)) => Some(format!("Memory: {} for the weights", HumanBytes(memory))),
+    lines.extend(match (found.memory, found.component_memory()) {
+        (Some(needs), _) => {
+            let [usual, least] = [needs.usual.peak(), needs.least()].map(DecimalBytes);
+            let at_least = if needs.least() < needs.usual.peak() {
+                format!(", at least {least}")
+            } else {
+                String::new()
+            };
+            Some(format!("Memory: {usual} for a picture{at_least}"))
+        }
+        (None, Some(memory)) => Some(format!("Memory: {} for the weights", DecimalBytes(memory))),
         (None, None) => None,
     });
     lines.extend(match (found.prediction_type, remembered) {
@@ -132,7 +140,7 @@ fn line(part: &Part) -> String {
     let Part { name, class, bytes, parameters, dtypes } = part;
     let mut line = format!("  {name:16} {class:24}");
     if *bytes > 0 {
-        line += &format!(" {:>11}", HumanBytes(*bytes).to_string());
+        line += &format!(" {:>11}", DecimalBytes(*bytes).to_string());
     }
     if *parameters > 0 {
         let dtypes: Vec<&str> = dtypes.keys().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, optimizer, scheduler},
+    diffusion::{DeviceKind, DiffusionError, LoadOptions, optimizer, scheduler},
     generator::{inspect, open_model},
     model::{EmbeddedPackage, Package, inspect::Obstacle},
     recipe::{
@@ -86,12 +86,33 @@ pub(crate) struct Seed {
     is_random: bool,
 }
 
-/// The device that runs the networks.
+/// The device that runs the networks, and its memory.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct DeviceOption {
+pub(crate) struct DeviceOptions {
     /// auto, cpu, cuda, cuda:1 or metal
     #[arg(long, value_name = "NAME", default_value = "auto")]
-    pub(crate) device: DeviceKind,
+    device: DeviceKind,
+    /// The most memory that a model and its pictures may use on the CPU, in GB [default: that of the settings, otherwise all
+    /// that is free]
+    #[arg(long, value_name = "GB", value_parser = gigabytes)]
+    memory_budget: Option<u64>,
+}
+
+impl DeviceOptions {
+    /// How models are loaded.
+    pub(crate) fn load_options(&self) -> LoadOptions {
+        let mut options = LoadOptions::new(self.device);
+        options.memory_budget = self.memory_budget;
+        options
+    }
+}
+
+/// Parses a positive number of gigabytes. Returns bytes.
+fn gigabytes(text: &str) -> Result<u64, String> {
+    match text.parse::<f64>() {
+        Ok(gigabytes) if gigabytes > 0.0 && gigabytes <= 1e6 => Ok((gigabytes * 1e9) as u64),
+        _ => Err("expected a number of gigabytes above 0, such as 8 or 7.5".to_owned()),
+    }
 }
 
 impl LookOptions {
@@ -317,6 +338,14 @@ mod tests {
         assert_eq!(size("640x384"), Ok(Size::new(640, 384)));
         for bad in ["", "512", "512x", "x512", "0x512", "512x512x3", "-8x8", "9999999999x8"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_memory_budget_is_a_positive_number_of_gigabytes() {
+        assert_eq!(gigabytes("7.5"), Ok(7_500_000_000));
+        for bad in ["", "0", "-1", "8GB", "NaN", "inf"] {
+            assert!(gigabytes(bad).is_err(), "{bad}");
         }
     }
 

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use bevy_illustrator::studio::JobView;
+use bevy_illustrator::{
+    control::{Control, Interrupt},
+    memory::MemoryNeeds,
+    studio::{JobView, Progress},
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::{escaped, print_error};
@@ -37,10 +41,13 @@ impl DrawProgress {
         let left = self.time_left(f64::from(progress.done) / of as f64);
         let left = left.map(|left| format!(", {} left", format_duration(left))).unwrap_or_default();
         let shot = escaped(job.shot.as_str());
-        self.bar.set_message(format!(
-            "{position}: {shot}, step {} of {}{left}",
-            progress.done, progress.of
-        ));
+        self.bar.set_message(match progress.loading {
+            Some(needs) => format!("{position}: {shot}, loading the model. {}", needed(needs)),
+            None => {
+                let Progress { done, of, .. } = progress;
+                format!("{position}: {shot}, step {done} of {of}{left}")
+            }
+        });
     }
 
     /// Counts one picture as done and prints a line about it.
@@ -85,6 +92,43 @@ pub(crate) fn step_bar(steps: u32) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:24} step {pos} of {len}, {eta} left");
     ProgressBar::new(steps.into())
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Prints the memory that a large model needs before it is loaded.
+pub(crate) struct Loading<'a> {
+    interrupt: &'a Interrupt,
+}
+
+/// The needs of smaller models are not printed.
+const LARGE: u64 = 1_000_000_000;
+
+impl<'a> Loading<'a> {
+    pub(crate) fn new(interrupt: &'a Interrupt) -> Self {
+        Self { interrupt }
+    }
+}
+
+impl Control for Loading<'_> {
+    fn interrupt(&self) -> &Interrupt {
+        self.interrupt
+    }
+
+    fn loading(&self, needs: MemoryNeeds) {
+        if needs.peak() > LARGE {
+            print_error(needed(needs));
+        }
+    }
+}
+
+/// The memory that a model and its picture need.
+fn needed(needs: MemoryNeeds) -> String {
+    let peak = needs.peak() as f64 / 1e9;
+    match needs.text_encoders {
+        0 => format!("Drawing needs about {peak:.1} GB of memory"),
+        _ => format!(
+            "Drawing needs about {peak:.1} GB of memory, and is a little slower than with more"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::{
     failure::{FailedShots, Failure},
     input::StoryArgs,
-    options::{DeviceOption, LookOptions, check_model},
+    options::{DeviceOptions, LookOptions, check_model},
     output::{count, lossy_path, print, print_json, warn_of_long_shots},
     progress::{DrawProgress, format_duration},
     signals,
@@ -44,7 +44,7 @@ pub(crate) struct Render {
     #[command(flatten)]
     look: LookOptions,
     #[command(flatten)]
-    device: DeviceOption,
+    device: DeviceOptions,
     /// Draw --takes more takes of each picture, even if it is already drawn
     #[arg(long)]
     force: bool,
@@ -84,7 +84,7 @@ impl Render {
         let started = Instant::now();
         let story = self.story.read()?;
         self.look.sampling.print_random_seed();
-        let registry = GeneratorRegistry::built_in(self.device.device);
+        let registry = GeneratorRegistry::built_in(self.device.load_options());
         let change = |style: &_| self.look.applied_to(style);
         let mut project = Project::open_with(story, self.story.art_folder(), registry, change)?;
         let shots = self.select(&project)?;

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::{
     failure::Failure,
     files::{Contents, Picture, picture},
-    options::{DeviceOption, check_model},
+    options::{DeviceOptions, check_model},
     output::{Existing, Format, OutputFile, Outputs, lossy_path, print, print_json},
     paths::absolute,
     progress::step_bar,
@@ -37,7 +37,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "FILE.png")]
     parent: Option<PathBuf>,
     #[command(flatten)]
-    device: DeviceOption,
+    device: DeviceOptions,
     /// The output file for the redrawn picture
     #[arg(long, value_name = "FILE.png")]
     out: PathBuf,
@@ -74,7 +74,7 @@ impl Replay {
         let contents = Contents::new(&from.recipe, &inputs.blobs, metadata)?;
 
         let began = Instant::now();
-        let registry = GeneratorRegistry::built_in(self.device.device);
+        let registry = GeneratorRegistry::built_in(self.device.load_options());
         let mut generator = registry.load_for(&from.recipe, &Interrupt::default())?;
         generator.prepare(&from.recipe, &Interrupt::default())?;
         let same_model = generator.card().hash == from.model.hash;

@@ -8,8 +8,9 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use self::layer::{Attention, Layer};
+use self::tiles::Tiles;
 pub use self::tiles::Tiling;
-use super::{Autoencoder, LatentScaling, LatentSpec, run};
+use super::{Autoencoder, LatentScaling, LatentSpec, memory_of_results, run};
 use crate::{
     diffusion::{
         DiffusionError, Interrupt,
@@ -75,6 +76,8 @@ pub struct AutoencoderKL {
     scaling: LatentScaling,
     latent_channels: usize,
     levels: usize,
+    /// The channels of the largest results, which have the size of the picture.
+    widest: usize,
     encoder: Vec<Layer>,
     quant_conv: Option<Conv2d>,
     post_quant_conv: Option<Conv2d>,
@@ -130,6 +133,7 @@ impl AutoencoderKL {
             },
             latent_channels: latents,
             levels,
+            widest: config.block_out_channels.iter().take(2).copied().max().unwrap_or(1),
             encoder: encoder(&config, resnet, &weights.pp("encoder"))?,
             quant_conv: pointwise(config.use_quant_conv, 2 * latents, "quant_conv")?,
             post_quant_conv: pointwise(config.use_post_quant_conv, latents, "post_quant_conv")?,
@@ -206,6 +210,13 @@ impl Autoencoder for AutoencoderKL {
 
     fn spec(&self) -> LatentSpec {
         LatentSpec { channels: self.latent_channels, scale: 1 << (self.levels - 1) }
+    }
+
+    fn decode_memory(&self, height: usize, width: usize) -> u64 {
+        let scale = self.spec().scale;
+        let tiles = self.tiling.tiles(height, width, scale);
+        let (height, width) = tiles.map_or((height, width), Tiles::largest);
+        memory_of_results(self.widest, height * scale, width * scale)
     }
 }
 

@@ -81,6 +81,10 @@ impl Autoencoder for AutoencoderKLFlux2 {
         let LatentSpec { channels, scale } = self.raw.spec();
         LatentSpec { channels: PATCH * PATCH * channels, scale: PATCH * scale }
     }
+
+    fn decode_memory(&self, height: usize, width: usize) -> u64 {
+        self.raw.decode_memory(PATCH * height, PATCH * width)
+    }
 }
 
 /// Moves the rows and the columns of each patch into the channels, which vary slowest.

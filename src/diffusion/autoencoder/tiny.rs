@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Autoencoder, LatentScaling, LatentSpec, run};
+use super::{Autoencoder, LatentScaling, LatentSpec, memory_of_results, run};
 use crate::{
     diffusion::{DiffusionError, Interrupt, config::ConfigFile, layers::Conv2d, weights::weights},
     model::Package,
@@ -54,6 +54,8 @@ pub struct AutoencoderTiny {
     scaling: LatentScaling,
     latent_channels: usize,
     scale: usize,
+    /// The channels of all results of the decoder.
+    widest: usize,
     encoder: Vec<Layer>,
     decoder: Vec<Layer>,
 }
@@ -129,6 +131,7 @@ impl AutoencoderTiny {
             scaling: LatentScaling { factor: config.scaling_factor, shift: 0.0 },
             latent_channels: config.latent_channels,
             scale,
+            widest: config.decoder_block_out_channels.first().copied().unwrap_or(1),
             encoder: encoder(&config, activation, &weights.pp("encoder").pp("layers"))?,
             decoder: decoder(&config, activation, &weights.pp("decoder").pp("layers"))?,
         })
@@ -172,6 +175,10 @@ impl Autoencoder for AutoencoderTiny {
 
     fn spec(&self) -> LatentSpec {
         LatentSpec { channels: self.latent_channels, scale: self.scale }
+    }
+
+    fn decode_memory(&self, height: usize, width: usize) -> u64 {
+        memory_of_results(self.widest, height * self.scale, width * self.scale)
     }
 }
 

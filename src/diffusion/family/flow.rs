@@ -62,7 +62,8 @@ impl FlowFamily {
             scheduler,
             surroundings: Surroundings::Noised,
             package: Some(package.shared()),
-            load_networks: None,
+            loaders: None,
+            low_memory: false,
             device,
         })
     }

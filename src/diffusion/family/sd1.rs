@@ -6,7 +6,7 @@ use super::{Family, LoadOptions, check_scheduler};
 use crate::{
     control::Control,
     diffusion::{
-        DiffusionError, Model, ModelParts, Networks, autoencoder,
+        DiffusionError, Model, ModelParts, NetworkLoaders, autoencoder,
         denoise::unet::{PIXELS_PER_LATENT, UNet2DConditionModel},
         hooks::Surroundings,
         scheduler::SchedulerConfig,
@@ -15,7 +15,8 @@ use crate::{
     model::{
         ModelError, Package,
         detect::{Index, LATENT_CONSISTENCY, runnable_index},
-        package::config_file,
+        package::{MappedPackage, config_file},
+        tensors::ShapesOnly,
     },
 };
 
@@ -68,9 +69,20 @@ pub(super) fn load(
     let interrupt = control.interrupt();
     let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?.for_latents();
     check_scheduler(package, &scheduler)?;
-    let (text_encoder, pooled) = load_text_encoder(package, &device)?;
+    let low_memory = options.low_memory;
+    let (text_encoder, pooled) = match low_memory {
+        true => {
+            let shapes = MappedPackage::new(package, |_, tensors| Box::new(ShapesOnly(tensors)));
+            load_text_encoder(&shapes, &device)?
+        }
+        false => load_text_encoder(package, &device)?,
+    };
     interrupt.check()?;
-    let denoiser = UNet2DConditionModel::load(package, "unet", &device)?;
+    let load_unet = match low_memory {
+        true => UNet2DConditionModel::load_narrow,
+        false => UNet2DConditionModel::load,
+    };
+    let denoiser = load_unet(package, "unet", &device)?;
     interrupt.check()?;
     let autoencoder = autoencoder::load(package, "vae", &device)?;
     let unsupported = |part: &str, field: &str, value: String, supported: String| {
@@ -106,11 +118,15 @@ pub(super) fn load(
             false => Surroundings::Noised,
         },
         package: Some(package.shared()),
-        load_networks: Some(Box::new(move |package, device| {
-            let (text_encoder, _) = load_text_encoder(package, device)?;
-            let denoiser = Box::new(UNet2DConditionModel::load(package, "unet", device)?);
-            Ok(Networks { text_encoder, denoiser })
-        })),
+        loaders: Some(NetworkLoaders {
+            text_encoder: Box::new(move |package, device| {
+                load_text_encoder(package, device).map(|(text_encoder, _)| text_encoder)
+            }),
+            denoiser: Box::new(move |package, device| {
+                Ok(Box::new(load_unet(package, "unet", device)?))
+            }),
+        }),
+        low_memory,
         device,
     };
     Model::new(parts)

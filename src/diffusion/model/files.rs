@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, fs, path::Path, sync::Arc, time::SystemTime};
 
-use super::{Model, ModelParts, Networks};
+use super::{Model, ModelParts, NetworkLoaders};
 use crate::{
     diffusion::{
         DiffusionError, Interrupt, autoencoder,
@@ -31,8 +31,7 @@ impl Model {
         if (loras, &files) == (&self.loras.loras, &self.loras.files) {
             return Ok(());
         }
-        let opened = loras.iter().map(|lora| LoraFile::open(Path::new(&lora.file), lora.weight));
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let opened = open_loras(loras)?;
         let ModelParts { denoiser, device, .. } = &self.parts;
         let (text_encoder, denoiser) = match denoiser.with_loras(&opened, device)? {
             Some(denoiser) => {
@@ -40,7 +39,13 @@ impl Model {
                 (None, denoiser)
             }
             None => {
-                let Networks { text_encoder, denoiser } = self.load_with(opened, interrupt)?;
+                let loras = self.with_package(opened)?;
+                let load = |loaders: &NetworkLoaders, package: &dyn Package| {
+                    let text_encoder = (loaders.text_encoder)(package, device)?;
+                    Ok((text_encoder, (loaders.denoiser)(package, device)?))
+                };
+                let (text_encoder, denoiser) = self.load_changed(&loras, interrupt, load)?;
+                loras.check_used()?;
                 (Some(text_encoder), denoiser)
             }
         };
@@ -50,29 +55,51 @@ impl Model {
         };
         self.parts.denoiser = denoiser;
         if let Some(text_encoder) = text_encoder {
-            self.parts.text_encoder = text_encoder;
+            self.set_text_encoder(text_encoder);
             self.prompts.clear();
         }
         self.loras = LoadedLoras { loras: loras.to_vec(), files, hash };
         Ok(())
     }
 
-    /// Loads the networks again, changed by low-rank adapters.
-    fn load_with(
+    /// Low-rank adapters for the package of the model.
+    fn with_package(&self, loras: Vec<LoraFile>) -> Result<Loras, DiffusionError> {
+        let package = self.package.as_ref().ok_or(DiffusionError::NoLoras)?;
+        Ok(Loras::new(&*package.package, loras)?)
+    }
+
+    /// Loads networks again, changed by low-rank adapters.
+    fn load_changed<T>(
         &self,
-        loras: Vec<LoraFile>,
+        loras: &Loras,
         interrupt: &Interrupt,
-    ) -> Result<Networks, DiffusionError> {
-        let (Some(load), Some(pinned)) = (&self.parts.load_networks, &self.package) else {
+        load: impl FnOnce(&NetworkLoaders, &dyn Package) -> Result<T, DiffusionError>,
+    ) -> Result<T, DiffusionError> {
+        let (Some(loaders), Some(pinned)) = (&self.parts.loaders, &self.package) else {
             return Err(DiffusionError::NoLoras);
         };
         pinned.check()?;
-        let loras = Loras::new(&*pinned.package, loras)?;
         let package = loras.applied_to(&*pinned.package);
-        let device = &self.parts.device;
-        let networks = interruptible(&package, interrupt, |package| load(package, device))?;
-        loras.check_used()?;
-        Ok(networks)
+        interruptible(&package, interrupt, |package| load(loaders, package))
+    }
+
+    /// Loads the text encoder, with the low-rank adapters of the model, unless it is in memory.
+    ///
+    /// # Errors
+    /// If a file changed since the model was loaded, or as loading a model.
+    pub(super) fn load_text_encoder(
+        &mut self,
+        interrupt: &Interrupt,
+    ) -> Result<(), DiffusionError> {
+        if self.parts.low_memory && self.text_encoder.is_none() {
+            let loras = self.with_package(open_loras(&self.loras.loras)?)?;
+            let device = &self.parts.device;
+            let load = |loaders: &NetworkLoaders, package: &dyn Package| {
+                (loaders.text_encoder)(package, device)
+            };
+            self.text_encoder = Some(self.load_changed(&loras, interrupt, load)?);
+        }
+        Ok(())
     }
 
     /// Sets the textual inversions that prompts may name, by their names and their files, instead of those before.
@@ -169,6 +196,10 @@ impl Model {
         }
         hasher.finalize().to_hex().to_string()
     }
+}
+
+fn open_loras(loras: &[Lora]) -> Result<Vec<LoraFile>, DiffusionError> {
+    loras.iter().map(|lora| LoraFile::open(Path::new(&lora.file), lora.weight)).collect()
 }
 
 /// The low-rank adapters in the networks of a model.

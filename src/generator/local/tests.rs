@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{recipe::Size, test_support::copy_of};
+use crate::{diffusion::DeviceKind, test_support::copy_of};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 const TEXT_ENCODER: &str = "text_encoder/model.safetensors";
@@ -176,8 +176,7 @@ fn the_defaults_of_a_model_are_known_without_loading_it() {
 fn a_model_is_loaded_again_if_its_files_or_adapters_changed() {
     let folder = copy();
     let models = LocalModels::new(LoadOptions::new(DeviceKind::Cpu));
-    let load =
-        || models.load_shared(folder.path().to_str().unwrap(), &[], None, &Interrupt::default());
+    let load = || models.load_named(folder.path().to_str().unwrap(), &Interrupt::default());
     let is_same = |a: &LocalGenerator, b: &LocalGenerator| Arc::ptr_eq(&a.model, &b.model);
     let first = load().unwrap();
     assert!(is_same(&first, &load().unwrap()));

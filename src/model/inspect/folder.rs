@@ -31,7 +31,7 @@ pub(super) fn inspect(folder: &Path) -> io::Result<Inspection> {
     };
     let Inspector { base, obstacles, .. } = inspector;
     let licence = package.licence();
-    Ok(Inspection { kind, base, parts, licence, prediction_type: None, obstacles })
+    Ok(Inspection { kind, base, parts, licence, prediction_type: None, memory: None, obstacles })
 }
 
 /// Collects the obstacles in a folder.

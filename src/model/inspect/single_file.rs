@@ -139,7 +139,15 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
 pub(super) fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
     let obstacles = obstacle.into_iter().collect();
     let parts = vec![part];
-    Inspection { kind, base: None, parts, licence: None, prediction_type: None, obstacles }
+    Inspection {
+        kind,
+        base: None,
+        parts,
+        licence: None,
+        prediction_type: None,
+        memory: None,
+        obstacles,
+    }
 }
 
 /// The kind of a safetensors file, by the names of its tensors.

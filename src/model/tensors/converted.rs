@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{StoredTensor, TensorSource, stored::selected_rows};
+use super::{StoredTensor, TensorSource, bytes_of, stored::selected_rows};
 use crate::model::ModelError;
 
 /// The tensors of another source, converted.
@@ -120,6 +120,17 @@ impl<F: Fn(&str) -> Stored + Send + Sync> TensorSource for Converted<F> {
 
     fn dtype(&self, name: &str) -> Option<DType> {
         self.source.dtype(&(self.stored)(name).name)
+    }
+
+    fn stored_bytes(&self, name: &str) -> Option<u64> {
+        let Stored { name, view } = (self.stored)(name);
+        let bytes = self.source.stored_bytes(&name)?;
+        Some(match view {
+            View::Third(_) => bytes / 3,
+            View::Whole | View::SwappedHalves => bytes,
+            // Loaded as f32.
+            View::Transposed | View::Squeezed => bytes_of(&self.source.shape(&name)?, DType::F32),
+        })
     }
 
     fn files(&self) -> String {

@@ -11,7 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, tensor::TensorInfo};
 
-use super::{HeaderError, StoredTensor, TensorHeader, TensorSource, stored::is_kept};
+use super::{HeaderError, StoredTensor, TensorHeader, TensorSource, stored::kept_type};
 use crate::{candle_error::without_backtrace, foreign, model::ModelError};
 
 /// One open safetensors file.
@@ -184,8 +184,7 @@ impl TensorSource for TensorFiles {
     }
 
     fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
-        let kept = |stored| if is_kept(stored) { stored } else { DType::F32 };
-        self.load(name, kept, device).map(StoredTensor::Plain)
+        self.load(name, kept_type, device).map(StoredTensor::Plain)
     }
 }
 

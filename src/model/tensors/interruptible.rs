@@ -26,6 +26,10 @@ impl TensorSource for Interruptible {
         self.source.dtype(name)
     }
 
+    fn stored_bytes(&self, name: &str) -> Option<u64> {
+        self.source.stored_bytes(name)
+    }
+
     fn files(&self) -> String {
         self.source.files()
     }

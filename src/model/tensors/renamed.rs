@@ -26,6 +26,10 @@ impl<F: Fn(&str) -> String + Send + Sync> TensorSource for Renamed<F> {
         self.source.dtype(&(self.stored)(name))
     }
 
+    fn stored_bytes(&self, name: &str) -> Option<u64> {
+        self.source.stored_bytes(&(self.stored)(name))
+    }
+
     fn files(&self) -> String {
         self.source.files()
     }

@@ -22,6 +22,10 @@ impl TensorSource for ShapesOnly {
         self.0.dtype(name)
     }
 
+    fn stored_bytes(&self, name: &str) -> Option<u64> {
+        self.0.stored_bytes(name)
+    }
+
     fn files(&self) -> String {
         self.0.files()
     }

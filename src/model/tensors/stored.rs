@@ -95,9 +95,9 @@ pub(super) fn selected_rows(tensor: &Tensor, ranges: &[(usize, usize)]) -> Resul
     Tensor::cat(&parts, 0)?.force_contiguous()
 }
 
-/// Whether numbers of this type stay as they are stored. Others become f32.
-pub(super) fn is_kept(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
+/// The type that stored numbers have in memory if they stay as they are stored. Other types than these become f32.
+pub(crate) fn kept_type(stored: DType) -> DType {
+    if matches!(stored, DType::F16 | DType::BF16) { stored } else { DType::F32 }
 }
 
 #[cfg(test)]

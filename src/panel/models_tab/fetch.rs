@@ -186,7 +186,7 @@ fn described(ui: &mut Ui, entry: &CatalogueEntry, memory: Option<Memory>, is_lis
     let size = byte_size(entry.bytes);
     let text = theme::small(format!("{}, about {size} to download", entry.base));
     ui.add(Label::new(text).wrap()).on_hover_text(&entry.repo);
-    memory_label(ui, entry.memory, memory);
+    memory_label(ui, entry.memory, entry.least_memory, memory);
     if !is_listed {
         licence_label(ui, Some(&entry.licence), entry.terms());
     }

@@ -1,24 +1,16 @@
 //! The question what a model predicts, if its file does not tell it.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{
-        Mutex, PoisonError,
-        mpsc::{Receiver, TryRecvError, channel},
-    },
-    thread::Builder,
-};
+use std::{collections::HashMap, path::PathBuf};
 
 use egui::{Context, Label, RichText, Ui};
 
-use super::rows::named;
+use super::{
+    rows::named,
+    saving::{Saved, Saving},
+};
 use crate::{
-    control::Interrupt,
-    generator::FoundModel,
-    panel::theme,
-    recipe::PredictionType,
-    settings::{SettingsError, SettingsFile},
+    control::Interrupt, generator::FoundModel, panel::theme, recipe::PredictionType,
+    settings::SettingsFile,
 };
 
 /// The answers of the author, one of which is saved at a time.
@@ -26,18 +18,9 @@ use crate::{
 pub(super) struct PredictionForm {
     /// Those that were given since the search.
     answers: HashMap<PathBuf, PredictionType>,
-    saving: Option<Saving>,
+    saving: Option<Saving<(PathBuf, PredictionType)>>,
     /// Why the last answer was not saved.
     error: Option<String>,
-}
-
-/// Saving in a thread, which hashes the file.
-#[derive(Debug)]
-struct Saving {
-    file: PathBuf,
-    answer: PredictionType,
-    /// The lock makes it `Sync`.
-    result: Mutex<Receiver<Result<(), SettingsError>>>,
 }
 
 impl PredictionForm {
@@ -55,7 +38,7 @@ impl PredictionForm {
         if !model.inspection.lacks_prediction_type() {
             return;
         }
-        if self.saving.as_ref().is_some_and(|saving| saving.file == model.path) {
+        if self.saving.as_ref().is_some_and(|saving| saving.value.0 == model.path) {
             ui.horizontal(|ui| {
                 ui.spinner();
                 ui.label(theme::weak("Remembering…"));
@@ -107,21 +90,12 @@ impl PredictionForm {
         model: &FoundModel,
         answer: PredictionType,
     ) {
-        let (sender, result) = channel();
-        let (settings, file, context) = (settings.clone(), model.path.clone(), context.clone());
-        let save = move || {
-            let saved = settings.remember_prediction_type(&file, answer, &Interrupt::default());
-            // Nobody waits for it if the panel is gone.
-            let _ = sender.send(saved);
-            context.request_repaint();
-        };
-        let started = Builder::new().name("illustrator-settings".to_owned()).spawn(save);
+        let (settings, file) = (settings.clone(), model.path.clone());
+        // It hashes the file.
+        let save = move || settings.remember_prediction_type(&file, answer, &Interrupt::default());
+        let started = Saving::start(context, (model.path.clone(), answer), save);
         self.error = started.as_ref().err().map(ToString::to_string);
-        self.saving = started.ok().map(|_| Saving {
-            file: model.path.clone(),
-            answer,
-            result: Mutex::new(result),
-        });
+        self.saving = started.ok();
     }
 
     /// Shows why the last answer was not saved, and takes one that was.
@@ -129,13 +103,11 @@ impl PredictionForm {
         if let Some(error) = &self.error {
             theme::error_box(ui, error, "");
         }
-        let Some(Saving { file, answer, result }) = self.saving.take() else { return };
-        let received = result.lock().unwrap_or_else(PoisonError::into_inner).try_recv();
-        match received {
-            Err(TryRecvError::Empty) => self.saving = Some(Saving { file, answer, result }),
-            Err(TryRecvError::Disconnected) => {}
-            Ok(Ok(())) => _ = self.answers.insert(file, answer),
-            Ok(Err(error)) => self.error = Some(error.to_string()),
+        match self.saving.take().map(Saving::poll) {
+            None => {}
+            Some(Saved::Pending(saving)) => self.saving = Some(saving),
+            Some(Saved::Done((file, answer))) => _ = self.answers.insert(file, answer),
+            Some(Saved::Failed(error)) => self.error = Some(error),
         }
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn model(
         let base = model.inspection.base_name().unwrap_or("Unknown base");
         ui.label(theme::small(format!("{base}, {}", byte_size(model.inspection.bytes()))))
             .on_hover_text(&path);
-        if let Some(needed) = model.inspection.memory() {
-            memory_label(ui, needed, memory);
+        if let Some(needs) = model.inspection.memory {
+            memory_label(ui, needs.usual.peak(), needs.least(), memory);
         }
         licence_label(ui, model.inspection.licence.as_deref(), model.inspection.terms());
         for obstacle in &model.inspection.obstacles {
@@ -179,18 +179,23 @@ pub(super) fn named(button: Response, name: &str) -> Response {
     button
 }
 
-/// The memory for a picture, in bytes, and whether the machine has it.
-pub(super) fn memory_label(ui: &mut Ui, needed: u64, memory: Option<Memory>) {
-    let needs = format!("Needs about {} of memory", byte_size(needed));
-    let text = match memory.map(|memory| (memory.fit(needed), memory)) {
-        None | Some((Fit::Fits, _)) => theme::small(needs),
-        Some((Fit::Tight, memory)) => {
+/// The memory for a picture, in bytes, usually and at least, and whether models may use as much.
+pub(super) fn memory_label(ui: &mut Ui, usual: u64, least: u64, memory: Option<Memory>) {
+    let fit = memory.map_or(Fit::Fits, |memory| memory.fit(usual, least));
+    let Memory { available, total, .. } = memory.unwrap_or_default();
+    let [usual, least, available, total] = [usual, least, available, total].map(byte_size);
+    let text = match fit {
+        Fit::Fits => theme::small(format!("Needs about {usual} of memory")),
+        Fit::FitsLow => theme::small(format!(
+            "Uses about {least} of memory, and is a little slower than with {usual}"
+        )),
+        Fit::Tight => {
             let text =
-                format!("{needs}, more than the {} that are free", byte_size(memory.available));
+                format!("Needs about {least} of memory, more than the {available} that are free");
             RichText::new(text).small().color(theme::WARNING)
         }
-        Some((Fit::TooLarge, memory)) => {
-            let text = format!("{needs}, but this machine has {}", byte_size(memory.total));
+        Fit::TooLarge => {
+            let text = format!("Needs about {least} of memory, but models may use {total}");
             RichText::new(text).small().color(theme::ERROR)
         }
     };

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     control::{Interrupt, OnStep, Step},
     diffusion::{DiffusionError, Drawn, EditRequest, Noise, StepHook, Trace},
     edit::{EditError, placed},
-    generator::{GenerateError, Inputs, check_memory, load_model, prepare_model},
+    generator::{GenerateError, Inputs, load_model, prepare_model},
     loss::FinalLoss,
     mask::Area,
     recipe::{
@@ -24,9 +24,9 @@ use crate::{
     best_of::{Candidate, Candidates, ScoredTake, print_scores, scored},
     failure::Failure,
     files::{Contents, Picture, latents},
-    options::{DeviceOption, SamplingOptions},
+    options::{DeviceOptions, SamplingOptions},
     output::{lossy_path, print, print_json},
-    progress::step_bar,
+    progress::{Loading, step_bar},
 };
 
 /// The options of commands that edit a picture.
@@ -35,7 +35,7 @@ pub(crate) struct EditOptions {
     #[command(flatten)]
     pub(crate) sampling: SamplingOptions,
     #[command(flatten)]
-    device: DeviceOption,
+    device: DeviceOptions,
     /// The output file. With several takes, take 2 is written to FILE-2.png and so on
     #[arg(long, value_name = "FILE.png")]
     pub(super) out: PathBuf,
@@ -173,10 +173,10 @@ impl EditOptions {
             None => Contents::new(&recipe, &inputs.blobs, metadata)?,
         };
         let package = self.sampling.package()?;
-        let device = self.device.device;
-        check_memory(&recipe.model, device)?;
+        let options = self.device.load_options();
         let interrupt = Interrupt::default();
-        let (mut model, base) = load_model(&*package, device, &interrupt)?;
+        let loading = Loading::new(&interrupt);
+        let (mut model, base) = load_model(&*package, &options, recipe.size, &loading)?;
         let sampler = recipe.sampler.resolve(&base.defaults);
         let mut request = EditRequest {
             picture: image,

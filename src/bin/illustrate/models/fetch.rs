@@ -6,7 +6,7 @@ use bevy_illustrator::model::{
     CatalogueEntry,
     hub::{Hub, HubError, Listing, RemoteFile, RepoPart},
 };
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
 use crate::{
     failure::Failure,
@@ -96,14 +96,13 @@ impl Fetch {
     fn describe(&self, repo: &str, listing: &Listing) -> Vec<String> {
         let mut lines = vec![format!("{repo} at {}:", listing.commit)];
         lines.extend(
-            listing
-                .files
-                .iter()
-                .map(|file| format!("  {:>11}  {}", HumanBytes(file.bytes).to_string(), file.path)),
+            listing.files.iter().map(|file| {
+                format!("  {:>11}  {}", DecimalBytes(file.bytes).to_string(), file.path)
+            }),
         );
         let licence = listing.licence.as_deref();
         let licence = licence.unwrap_or("not named; check it before you use the model");
-        lines.push(format!("{} in all. Licence: {licence}", HumanBytes(listing.bytes())));
+        lines.push(format!("{} in all. Licence: {licence}", DecimalBytes(listing.bytes())));
         let into = self.into.as_ref();
         lines.extend(into.map(|into| format!("They are copied into {}.", into.display())));
         lines

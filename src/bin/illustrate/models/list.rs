@@ -7,7 +7,7 @@ use bevy_illustrator::{
     memory::{Fit, Memory},
     model::{CatalogueEntry, inspect::Inspection},
 };
-use indicatif::HumanBytes;
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use super::{licence, with_terms};
@@ -34,8 +34,6 @@ struct Report<'a> {
     #[serde(serialize_with = "lossy_path")]
     path: &'a PathBuf,
     runs: bool,
-    /// In bytes.
-    memory: Option<u64>,
     fit: Option<Fit>,
     #[serde(flatten)]
     inspection: &'a Inspection,
@@ -88,7 +86,8 @@ impl List {
         let memory = Memory::now();
         let describe = |entry: &CatalogueEntry| {
             let CatalogueEntry { name, repo, base, good_for, .. } = entry;
-            let (size, needed) = (HumanBytes(entry.bytes), needed(entry.memory, memory));
+            let (size, needed) =
+                (DecimalBytes(entry.bytes), needed(entry.memory, entry.least_memory, memory));
             let licence = with_terms(&entry.licence, entry.terms());
             [
                 format!("{name} ({repo})"),
@@ -116,9 +115,9 @@ impl List {
 
 fn report(found: &FoundModel, memory: Option<Memory>) -> Report<'_> {
     let FoundModel { path, inspection } = found;
-    let needed = inspection.memory();
-    let fit = memory.zip(needed).map(|(memory, needed)| memory.fit(needed));
-    Report { path, runs: inspection.runs(), memory: needed, fit, inspection }
+    let fit = memory.zip(inspection.memory);
+    let fit = fit.map(|(memory, needs)| memory.fit(needs.usual.peak(), needs.least()));
+    Report { path, runs: inspection.runs(), fit, inspection }
 }
 
 fn print_group(
@@ -138,26 +137,29 @@ fn print_group(
 
 fn describe_model(model: &Inspection, memory: Option<Memory>) -> String {
     let base = model.base_name().unwrap_or("unknown base");
-    let mut parts = vec![base.to_owned(), HumanBytes(model.bytes()).to_string()];
-    parts.extend(model.memory().map(|bytes| needed(bytes, memory)));
+    let mut parts = vec![base.to_owned(), DecimalBytes(model.bytes()).to_string()];
+    let needs = model.memory.map(|it| needed(it.usual.peak(), it.least(), memory));
+    parts.extend(needs);
     parts.push(format!("licence {}", licence(model)));
     parts.join(", ")
 }
 
-/// The memory for a picture, and whether it fits.
-fn needed(bytes: u64, memory: Option<Memory>) -> String {
-    let fit = match memory.map(|memory| memory.fit(bytes)) {
-        Some(Fit::TooLarge) => ", too much for this machine",
-        Some(Fit::Tight) => ", more than is free now",
-        Some(Fit::Fits) | None => "",
-    };
-    format!("needs {} of memory{fit}", HumanBytes(bytes))
+/// The memory for a picture, usually and at least, and whether it fits.
+fn needed(usual: u64, least: u64, memory: Option<Memory>) -> String {
+    let fit = memory.map_or(Fit::Fits, |memory| memory.fit(usual, least));
+    let [usual, least] = [usual, least].map(DecimalBytes);
+    match fit {
+        Fit::Fits => format!("needs {usual} of memory"),
+        Fit::FitsLow => format!("uses {least} of memory, a little slower than with {usual}"),
+        Fit::Tight => format!("needs {least} of memory, more than is free now"),
+        Fit::TooLarge => format!("needs {least} of memory, too much for this machine"),
+    }
 }
 
 /// A LoRA or an embedding.
 fn describe_adapter(adapter: &Inspection) -> String {
     let base = adapter.base.map_or("an unknown base", |base| base.name());
-    format!("for {base}, {}", HumanBytes(adapter.bytes()))
+    format!("for {base}, {}", DecimalBytes(adapter.bytes()))
 }
 
 fn describe_other(other: &Inspection) -> String {

@@ -1,7 +1,7 @@
 //! `illustrate models remove`: removes a downloaded model from the cache.
 
 use bevy_illustrator::model::{CatalogueEntry, hub::Hub};
-use indicatif::HumanBytes;
+use indicatif::DecimalBytes;
 
 use super::fetch::agreed;
 use crate::{
@@ -24,7 +24,7 @@ impl Remove {
         let repo = CatalogueEntry::find(&self.repo).map_or(&self.repo, |entry| &entry.repo);
         if let Some(bytes) = hub.cached_bytes(repo)? {
             let cache = hub.cache_folder();
-            let (size, cache) = (HumanBytes(bytes), cache.display());
+            let (size, cache) = (DecimalBytes(bytes), cache.display());
             print_error(format!(
                 "{repo} has {size} in {cache}. Other programs that use this cache lose it, too."
             ));
@@ -33,6 +33,6 @@ impl Remove {
             }
         }
         let freed = hub.remove(repo)?;
-        print(&format!("{} freed", HumanBytes(freed)))
+        print(&format!("{} freed", DecimalBytes(freed)))
     }
 }

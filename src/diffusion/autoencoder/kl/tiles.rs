@@ -70,6 +70,12 @@ impl Spans {
 }
 
 impl Tiles {
+    /// Height and width of the largest tile in latents.
+    pub(super) fn largest(self) -> (usize, usize) {
+        let size = |spans: Spans| spans.stride + spans.overlap;
+        (size(self.rows), size(self.columns))
+    }
+
     fn times(self, scale: usize) -> Self {
         Self { rows: self.rows.times(scale), columns: self.columns.times(scale) }
     }

@@ -139,6 +139,11 @@ impl TensorSource for GgufFile {
         kind.blocks().map(|_| kind.plain().unwrap_or(DType::F32))
     }
 
+    fn stored_bytes(&self, name: &str) -> Option<u64> {
+        let tensor = self.header.tensors.get(name)?;
+        tensor.kind.blocks().map(|_| tensor.bytes as u64)
+    }
+
     fn files(&self) -> String {
         self.name.clone()
     }
