@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use super::{
     DiffusionError,
-    lora::{LoraFile, LowRank},
+    lora::{LoraFile, LowRank, LowRankConv},
     weights::StoredWeights,
 };
 use crate::{
@@ -94,7 +94,7 @@ impl Linear {
     pub(super) fn set_loras(
         &mut self,
         loras: &[LoraFile],
-        names: fn(&str) -> Vec<(String, View)>,
+        names: impl Fn(&str) -> Vec<(String, View)>,
         device: &Device,
     ) -> std::result::Result<(), DiffusionError> {
         self.change = LoraFile::change(loras, &names(&self.name), self.weight.shape()?, device)?;
@@ -120,6 +120,8 @@ impl Linear {
 /// A convolution with a square kernel.
 #[derive(Clone, Debug)]
 pub(super) struct Conv2d {
+    /// The name of the layer in its component.
+    name: String,
     /// Numbers of 16 bits are widened for each product.
     weight: Tensor,
     bias: Option<Tensor>,
@@ -127,6 +129,8 @@ pub(super) struct Conv2d {
     padding: usize,
     /// The turned kernels for gradients, if they are kept.
     turned: Option<Tensor>,
+    /// The change by low-rank adapters.
+    change: Option<LowRankConv>,
 }
 
 impl Conv2d {
@@ -151,7 +155,26 @@ impl Conv2d {
     ) -> Result<Self> {
         let weight = ops::column_major(&weights.get((output, input, kernel, kernel), "weight")?)?;
         let padding = kernel.saturating_sub(1) / 2;
-        Ok(Self { weight, bias: None, stride: 1, padding, turned: None })
+        let name = weights.prefix();
+        Ok(Self { name, weight, bias: None, stride: 1, padding, turned: None, change: None })
+    }
+
+    /// As [`Linear::set_loras`].
+    ///
+    /// # Errors
+    /// As [`Linear::set_loras`].
+    fn set_loras(
+        &mut self,
+        loras: &[LoraFile],
+        names: impl Fn(&str) -> Vec<(String, View)>,
+        device: &Device,
+    ) -> std::result::Result<(), DiffusionError> {
+        let (out, input, rows, columns) = self.weight.dims4()?;
+        let shape = [out, input * rows * columns];
+        let change = LoraFile::change(loras, &names(&self.name), shape, device)?;
+        let change = change.map(|change| change.of_convolution((input, rows, columns)));
+        self.change = change.transpose()?;
+        Ok(())
     }
 
     /// The same convolution with stride 2.
@@ -171,9 +194,13 @@ impl Conv2d {
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = (self.wide_weight()?, self.bias.as_ref());
-        match &self.turned {
-            Some(turned) => ops::conv2d_with_turned(x, &weight, turned, bias, self.padding),
-            None => ops::conv2d(x, &weight, bias, self.stride, self.padding),
+        let output = match &self.turned {
+            Some(turned) => ops::conv2d_with_turned(x, &weight, turned, bias, self.padding)?,
+            None => ops::conv2d(x, &weight, bias, self.stride, self.padding)?,
+        };
+        match &self.change {
+            Some(change) => change.add_to(&output, x, self.stride, self.padding),
+            None => Ok(output),
         }
     }
 
@@ -182,13 +209,41 @@ impl Conv2d {
         if self.stride != 1 {
             candle_core::bail!("a convolution with stride {} has no such gradient", self.stride);
         }
-        ops::conv2d_gradient(gradient, &self.wide_weight()?, self.padding)
+        let of_kernels = ops::conv2d_gradient(gradient, &self.wide_weight()?, self.padding)?;
+        match &self.change {
+            Some(change) => change.add_to_gradient(&of_kernels, gradient, self.padding),
+            None => Ok(of_kernels),
+        }
     }
 
     fn wide_weight(&self) -> Result<Tensor> {
         match self.weight.dtype() {
             DType::F16 | DType::BF16 => ops::widened(&self.weight),
             _ => Ok(self.weight.clone()),
+        }
+    }
+}
+
+/// A layer that low-rank adapters can change.
+pub(super) enum LayerMut<'a> {
+    Linear(&'a mut Linear),
+    Conv2d(&'a mut Conv2d),
+}
+
+impl LayerMut<'_> {
+    /// As [`Linear::set_loras`].
+    ///
+    /// # Errors
+    /// As [`Linear::set_loras`].
+    pub(super) fn set_loras(
+        self,
+        loras: &[LoraFile],
+        names: impl Fn(&str) -> Vec<(String, View)>,
+        device: &Device,
+    ) -> std::result::Result<(), DiffusionError> {
+        match self {
+            Self::Linear(layer) => layer.set_loras(loras, names, device),
+            Self::Conv2d(layer) => layer.set_loras(loras, names, device),
         }
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::layers::{Conv2d, GroupNorm, Linear};
+use super::layers::{Conv2d, GroupNorm, LayerMut, Linear};
 use crate::ops::{self, Activation, Differentiable};
 
 /// Options that all residual blocks of a network share.
@@ -55,6 +55,14 @@ impl ResnetBlock2D {
             conv2: Conv2d::load(output, output, 3, &weights.pp("conv2"))?,
             conv_shortcut: conv_shortcut.transpose()?,
         })
+    }
+
+    /// All dense layers and convolutions.
+    pub(super) fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers = vec![LayerMut::Conv2d(&mut self.conv1), LayerMut::Conv2d(&mut self.conv2)];
+        layers.extend(self.time_emb_proj.as_mut().map(LayerMut::Linear));
+        layers.extend(self.conv_shortcut.as_mut().map(LayerMut::Conv2d));
+        layers
     }
 
     /// `x` is `(batch, in, height, width)`, `time` is `(1, time_width)` or `(batch, time_width)`.
@@ -149,6 +157,10 @@ impl Downsample2D {
         Ok(Self { conv, pad_end: padding == 0 })
     }
 
+    pub(super) fn layer(&mut self) -> LayerMut<'_> {
+        LayerMut::Conv2d(&mut self.conv)
+    }
+
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if self.pad_end {
             self.conv.forward(&x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?)
@@ -167,6 +179,10 @@ pub(super) struct Upsample2D {
 impl Upsample2D {
     pub(super) fn load(channels: usize, weights: &VarBuilder) -> Result<Self> {
         Ok(Self { conv: Conv2d::load(channels, channels, 3, &weights.pp("conv"))? })
+    }
+
+    pub(super) fn layer(&mut self) -> LayerMut<'_> {
+        LayerMut::Conv2d(&mut self.conv)
     }
 
     /// Upsamples to `size`, or by a factor of 2.

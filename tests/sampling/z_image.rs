@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 use bevy_illustrator::{
     diffusion::{DeviceKind, DrawRequest, EditRequest, Interrupt, Model, Noise, Trace},
+    generator::inspect,
     mask::{Area, Mask},
-    model::{FolderPackage, ModelCard, ModelDefaults, inspect::inspect},
+    model::{FolderPackage, ModelCard, ModelDefaults},
     recipe::{EditKind, GuidanceInterval, Images, Part, PartEdit, ResolvedSampler, Size},
 };
 use candle_core::Tensor;

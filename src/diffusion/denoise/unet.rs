@@ -24,10 +24,11 @@ use crate::{
         Conditioning, DiffusionError, Interrupt,
         adapter::AdapterPlaces,
         config::ConfigFile,
-        layers::{Conv2d, GroupNorm},
+        layers::{Conv2d, GroupNorm, LayerMut},
+        lora::{self, LoraFile},
         weights::{LoadWeights, narrow_weights, weights},
     },
-    model::Package,
+    model::{Package, ldm::UNetNames},
 };
 
 pub(in crate::diffusion) use self::added::PIXELS_PER_LATENT;
@@ -42,6 +43,8 @@ pub struct UNet2DConditionModel {
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
     adapter_places: AdapterPlaces,
+    /// The names of the layers in LDM, if low-rank adapters are kept beside the weights.
+    beside: Option<UNetNames>,
 }
 
 impl Denoiser for UNet2DConditionModel {
@@ -65,6 +68,19 @@ impl Denoiser for UNet2DConditionModel {
         self.config().embeds_guidance()
     }
 
+    fn with_loras(
+        &self,
+        loras: &[LoraFile],
+        device: &Device,
+    ) -> Result<Option<Box<dyn Denoiser>>, DiffusionError> {
+        let Some(ldm) = &self.beside else { return Ok(None) };
+        let mut changed = self.clone();
+        for layer in changed.layers() {
+            layer.set_loras(loras, |layer| lora::of_unet(layer, ldm), device)?;
+        }
+        Ok(Some(Box::new(changed)))
+    }
+
     fn adapter_places(&self) -> Option<AdapterPlaces> {
         Some(self.adapter_places.clone())
     }
@@ -85,6 +101,7 @@ impl UNet2DConditionModel {
     }
 
     /// As [`Self::load`], but weights of 16 bits keep their numbers. A step takes a little longer, and its result is the same.
+    /// [Low-rank adapters](Denoiser::with_loras) are kept beside the weights, and results with them differ by rounding errors.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -93,7 +110,9 @@ impl UNet2DConditionModel {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        Self::load_with(package, component, device, narrow_weights)
+        let unet = Self::load_with(package, component, device, narrow_weights)?;
+        let beside = Some(UNetNames::of_config(&package.config(component)?));
+        Ok(Self { beside, ..unet })
     }
 
     fn load_with(
@@ -142,8 +161,17 @@ impl UNet2DConditionModel {
                 &weights.pp("conv_out"),
             )?,
             adapter_places: adapter_places(&config, &layout, &encoder),
+            beside: None,
             encoder,
         })
+    }
+
+    /// All dense layers and convolutions.
+    fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers = self.encoder.layers();
+        layers.extend(self.up_blocks.iter_mut().flat_map(UpBlock::layers));
+        layers.push(LayerMut::Conv2d(&mut self.conv_out));
+        layers
     }
 
     /// The channels of the pooled prompt that it needs, if it needs one.

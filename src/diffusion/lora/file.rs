@@ -153,12 +153,6 @@ impl LoraFile {
         }
     }
 
-    /// Whether the file has any of these layers.
-    pub(super) fn has_any(&self, candidates: &[String]) -> bool {
-        let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        candidates.iter().any(|layer| layers.contains_key(layer))
-    }
-
     /// The first of these layers that the file has. It counts as applied.
     fn use_first<'a>(&self, mut candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
         let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -53,13 +53,6 @@ struct Changed {
     loras: Loras,
 }
 
-impl Changed {
-    /// The names that the layer of a tensor may have in the files.
-    fn candidates(&self, name: &str) -> Vec<String> {
-        names::candidates(&self.component, name, &self.loras.unet)
-    }
-}
-
 impl TensorSource for Changed {
     fn contains(&self, name: &str) -> bool {
         self.source.contains(name)
@@ -69,12 +62,8 @@ impl TensorSource for Changed {
         self.source.shape(name)
     }
 
-    /// Changed weights are f32, so that the change is not rounded.
     fn dtype(&self, name: &str) -> Option<DType> {
-        let stored = self.source.dtype(name)?;
-        let candidates = self.candidates(name);
-        let is_changed = self.loras.files.iter().any(|file| file.has_any(&candidates));
-        Some(if is_changed { DType::F32 } else { stored })
+        self.source.dtype(name)
     }
 
     fn files(&self) -> String {
@@ -83,7 +72,8 @@ impl TensorSource for Changed {
 
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
         let weight = self.source.get(name, dtype, device)?;
-        let (files, candidates) = (&self.loras.files, self.candidates(name));
+        let Loras { files, unet } = &self.loras;
+        let candidates = names::candidates(&self.component, name, unet);
         files.iter().try_fold(weight, |weight, file| file.add_to(weight, &candidates, device))
     }
 }

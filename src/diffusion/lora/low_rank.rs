@@ -37,4 +37,58 @@ impl LowRank {
     pub(in crate::diffusion) fn add_to(&self, output: &Tensor, x: &Tensor) -> Result<Tensor> {
         ops::add(output, &ops::linear(&ops::linear(x, &self.down, None)?, &self.up, None)?)
     }
+
+    /// The same change of a convolution whose kernels have the shape `(_, in, rows, columns)`. `in` is `in * rows * columns` here.
+    ///
+    /// # Errors
+    /// If the shapes do not match.
+    pub(in crate::diffusion) fn of_convolution(
+        &self,
+        (input, rows, columns): (usize, usize, usize),
+    ) -> Result<LowRankConv> {
+        let down = self.down.reshape(((), input, rows, columns))?;
+        let up = self.up.unsqueeze(2)?.unsqueeze(3)?;
+        Ok(LowRankConv { down: ops::column_major(&down)?, up: ops::column_major(&up)? })
+    }
+}
+
+/// Two convolutions whose result is added to the output of a convolution.
+#[derive(Clone, Debug)]
+pub(in crate::diffusion) struct LowRankConv {
+    /// `(rank, in, rows, columns)`.
+    down: Tensor,
+    /// `(out, rank, 1, 1)`, with the scale.
+    up: Tensor,
+}
+
+impl LowRankConv {
+    /// The output of the convolution for `x`, given that of its kernels.
+    ///
+    /// # Errors
+    /// If the shapes do not match.
+    pub(in crate::diffusion) fn add_to(
+        &self,
+        output: &Tensor,
+        x: &Tensor,
+        stride: usize,
+        padding: usize,
+    ) -> Result<Tensor> {
+        let inner = ops::conv2d(x, &self.down, None, stride, padding)?;
+        ops::add(output, &ops::conv2d(&inner, &self.up, None, 1, 0)?)
+    }
+
+    /// The gradient with respect to the input of a convolution with stride 1, given that of its kernels, and that of the
+    /// result.
+    ///
+    /// # Errors
+    /// If the shapes do not match.
+    pub(in crate::diffusion) fn add_to_gradient(
+        &self,
+        of_kernels: &Tensor,
+        gradient: &Tensor,
+        padding: usize,
+    ) -> Result<Tensor> {
+        let inner = ops::conv2d_gradient(gradient, &self.up, 0)?;
+        ops::add(of_kernels, &ops::conv2d_gradient(&inner, &self.down, padding)?)
+    }
 }

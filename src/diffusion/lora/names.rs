@@ -47,6 +47,12 @@ pub(super) fn candidates(component: &str, tensor: &str, unet: &UNetNames) -> Vec
     kohya.chain([format!("{component}.{layer}")]).collect()
 }
 
+/// The possible names of a layer of a UNet, by that of diffusers. `ldm` has its names in LDM.
+pub(in crate::diffusion) fn of_unet(layer: &str, ldm: &UNetNames) -> Vec<(String, View)> {
+    let names = candidates(UNET, &format!("{layer}.weight"), ldm);
+    names.into_iter().map(|name| (name, View::Whole)).collect()
+}
+
 /// The prefixes of the layers of a transformer with dots in their names: those of diffusers, ComfyUI, peft, and none.
 const TRANSFORMER: [&str; 4] = ["transformer.", "diffusion_model.", "base_model.model.", ""];
 

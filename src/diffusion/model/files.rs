@@ -32,17 +32,22 @@ impl Model {
             return Ok(());
         }
         let opened = open_loras(loras)?;
-        let ModelParts { denoiser, device, .. } = &self.parts;
-        let (text_encoder, denoiser) = match denoiser.with_loras(&opened, device)? {
-            Some(denoiser) => {
+        let ModelParts { denoiser, device, loaders, .. } = &self.parts;
+        let beside = denoiser.with_loras(&opened, device)?;
+        let (text_encoder, denoiser) = match (beside, loaders) {
+            (Some(denoiser), None) => {
                 opened.iter().try_for_each(LoraFile::check_used)?;
                 (None, denoiser)
             }
-            None => {
+            (beside, _) => {
                 let loras = self.with_package(opened)?;
                 let load = |loaders: &NetworkLoaders, package: &dyn Package| {
                     let text_encoder = (loaders.text_encoder)(package, device)?;
-                    Ok((text_encoder, (loaders.denoiser)(package, device)?))
+                    let denoiser = match beside {
+                        Some(denoiser) => denoiser,
+                        None => (loaders.denoiser)(package, device)?,
+                    };
+                    Ok((text_encoder, denoiser))
                 };
                 let (text_encoder, denoiser) = self.load_changed(&loras, interrupt, load)?;
                 loras.check_used()?;

@@ -6,7 +6,11 @@ use candle_nn::VarBuilder;
 
 use super::config::UNet2DConditionConfig;
 use crate::{
-    diffusion::{Conditioning, DiffusionError, config::ConfigFile, layers::Linear},
+    diffusion::{
+        Conditioning, DiffusionError,
+        config::ConfigFile,
+        layers::{LayerMut, Linear},
+    },
     ops::{self, Activation},
 };
 
@@ -64,6 +68,11 @@ impl AddedEmbedding {
                 Linear::load(width, width, &weights.pp("linear_2"))?,
             ],
         }))
+    }
+
+    /// All dense layers.
+    pub(super) fn layers(&mut self) -> [LayerMut<'_>; 2] {
+        self.linear.each_mut().map(LayerMut::Linear)
     }
 
     /// The channels of the pooled prompt.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::diffusion::{
     DiffusionError,
+    layers::LayerMut,
     resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D},
 };
 
@@ -57,6 +58,12 @@ impl Layer {
         Ok(Self { resnet, attention: attention.transpose()? })
     }
 
+    fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers = self.resnet.layers();
+        layers.extend(self.attention.iter_mut().flat_map(Transformer2D::layers));
+        layers
+    }
+
     fn forward(&self, x: &Tensor, pass: &Pass) -> std::result::Result<Tensor, DiffusionError> {
         let hidden = pass.run(&self.resnet, x)?;
         let Some(attention) = &self.attention else { return Ok(hidden) };
@@ -89,6 +96,13 @@ impl DownBlock {
         let downsampler = padding
             .map(|padding| Downsample2D::load(output, padding, &weights.pp("downsamplers").pp(0)));
         Ok(Self { layers: layers.collect::<Result<_>>()?, downsampler: downsampler.transpose()? })
+    }
+
+    /// All dense layers and convolutions.
+    pub(super) fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers: Vec<_> = self.layers.iter_mut().flat_map(Layer::layers).collect();
+        layers.extend(self.downsampler.as_mut().map(Downsample2D::layer));
+        layers
     }
 
     /// Pushes the output of each layer onto `skipped`. As in diffusers, the features of adapters are added before the
@@ -161,6 +175,15 @@ impl MidBlock {
         Ok(Self { first: resnet(0)?, rest })
     }
 
+    /// All dense layers and convolutions.
+    pub(super) fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers = self.first.layers();
+        if let Some((attention, second)) = &mut self.rest {
+            layers.extend(attention.layers().into_iter().chain(second.layers()));
+        }
+        layers
+    }
+
     pub(super) fn forward(
         &self,
         x: &Tensor,
@@ -197,6 +220,13 @@ impl UpBlock {
         });
         let upsampler = enlarges.then(|| Upsample2D::load(output, &weights.pp("upsamplers").pp(0)));
         Ok(Self { layers: layers.collect::<Result<_>>()?, upsampler: upsampler.transpose()? })
+    }
+
+    /// All dense layers and convolutions.
+    pub(super) fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers: Vec<_> = self.layers.iter_mut().flat_map(Layer::layers).collect();
+        layers.extend(self.upsampler.as_mut().map(Upsample2D::layer));
+        layers
     }
 
     /// Pops the feature maps of the way down from `skipped`, and upsamples to the size of the next one.

@@ -18,7 +18,7 @@ use crate::{
         Conditioning, DiffusionError, Interrupt,
         adapter::ActiveAdapters,
         config::ConfigFile,
-        layers::{Conv2d, Linear},
+        layers::{Conv2d, LayerMut, Linear},
         resnet::ResnetConfig,
     },
     ops::{self, Activation},
@@ -168,6 +168,17 @@ impl Encoder {
             skip_levels,
             config: config.clone(),
         })
+    }
+
+    /// All dense layers and convolutions.
+    pub(super) fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers = vec![LayerMut::Conv2d(&mut self.conv_in)];
+        layers.extend(self.time_embedding.each_mut().map(LayerMut::Linear));
+        layers.extend(self.guidance.as_mut().map(GuidanceEmbedding::layer));
+        layers.extend(self.added.iter_mut().flat_map(AddedEmbedding::layers));
+        layers.extend(self.down_blocks.iter_mut().flat_map(DownBlock::layers));
+        layers.extend(self.mid_block.iter_mut().flat_map(MidBlock::layers));
+        layers
     }
 
     /// The configuration.

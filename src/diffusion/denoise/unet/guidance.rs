@@ -6,7 +6,11 @@ use candle_nn::VarBuilder;
 
 use super::config::UNet2DConditionConfig;
 use crate::{
-    diffusion::{Conditioning, DiffusionError, config::ConfigFile, layers::Linear},
+    diffusion::{
+        Conditioning, DiffusionError,
+        config::ConfigFile,
+        layers::{LayerMut, Linear},
+    },
     ops,
 };
 
@@ -32,6 +36,10 @@ impl GuidanceEmbedding {
         let weights = time_embedding.pp("cond_proj");
         let projection = Linear::load_without_bias(width, channels, &weights)?;
         Ok(Some(Self { width, projection }))
+    }
+
+    pub(super) fn layer(&mut self) -> LayerMut<'_> {
+        LayerMut::Linear(&mut self.projection)
     }
 
     /// The embedding, `(1, channels)`. It is added to the waves of the timestep.

@@ -14,7 +14,7 @@ use super::{
     pass::{ConditionedLayer, ImageInAttention, Pass},
 };
 use crate::{
-    diffusion::layers::{Conv2d, GroupNorm, LayerNorm, Linear},
+    diffusion::layers::{Conv2d, GroupNorm, LayerMut, LayerNorm, Linear},
     ops::{self, AttentionMask},
 };
 
@@ -103,6 +103,18 @@ impl ConditionedLayer for Transformer2D {
     }
 }
 
+impl Transformer2D {
+    /// All dense layers and convolutions.
+    pub(super) fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let mut layers = match &mut self.projection {
+            Projection::Conv(into, back) => vec![LayerMut::Conv2d(into), LayerMut::Conv2d(back)],
+            Projection::Linear(into, back) => vec![LayerMut::Linear(into), LayerMut::Linear(back)],
+        };
+        layers.extend(self.layers.iter_mut().flat_map(TransformerLayer::layers));
+        layers
+    }
+}
+
 /// Attention to the pixels, attention to the context, and a gated feed-forward layer, each with a
 /// skip connection.
 #[derive(Clone, Debug)]
@@ -143,6 +155,13 @@ impl TransformerLayer {
             feed_in: Linear::load(width, 8 * width, &feed.pp(0).pp("proj"))?,
             feed_out: Linear::load(4 * width, width, &feed.pp(2))?,
         })
+    }
+
+    fn layers(&mut self) -> Vec<LayerMut<'_>> {
+        let Self { attn1, attn2, feed_in, feed_out, .. } = self;
+        let mut layers = vec![LayerMut::Linear(feed_in), LayerMut::Linear(feed_out)];
+        layers.extend(attn1.layers().into_iter().chain(attn2.layers()));
+        layers
     }
 
     /// `x` is `(batch, positions, width)`. `size` is the number of rows and of columns of the positions.
@@ -199,6 +218,13 @@ impl Attention {
             to_out: Linear::load(width, width, &weights.pp("to_out").pp(0))?,
             cache,
         })
+    }
+
+    /// The dense layers. Forgets keys and values, because other layers have others.
+    fn layers(&mut self) -> [LayerMut<'_>; 4] {
+        let Self { to_q, to_k, to_v, to_out, cache, .. } = self;
+        *cache = cache.as_ref().map(|_| Arc::default());
+        [to_q, to_k, to_v, to_out].map(LayerMut::Linear)
     }
 
     /// Attends to `source` and to each of the images, with the same queries.
