@@ -71,7 +71,11 @@ pub struct Step {
 ///
 /// As a [`Control`] it ignores progress.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<(Mutex<State>, Condvar)>);
+pub struct Interrupt {
+    state: Arc<(Mutex<State>, Condvar)>,
+    /// The interrupt that this one follows.
+    followed: Option<Box<Interrupt>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -85,6 +89,11 @@ struct State {
 pub struct Cancelled;
 
 impl Interrupt {
+    /// An interrupt of a part of the work: it follows this one, and can be cancelled alone.
+    pub(crate) fn follower(&self) -> Self {
+        Self { state: Arc::default(), followed: Some(Box::new(self.clone())) }
+    }
+
     /// Makes every later or waiting [`Self::check`] fail.
     pub fn cancel(&self) {
         self.change(|state| state.cancelled = true);
@@ -101,7 +110,10 @@ impl Interrupt {
     /// # Errors
     /// [`Cancelled`] after a call to [`Self::cancel`].
     pub fn check(&self) -> Result<(), Cancelled> {
-        let (state, changed) = &*self.0;
+        if let Some(followed) = &self.followed {
+            followed.check()?;
+        }
+        let (state, changed) = &*self.state;
         let state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = changed
             .wait_while(state, |state| state.paused && !state.cancelled)
@@ -110,7 +122,7 @@ impl Interrupt {
     }
 
     fn change(&self, with: impl FnOnce(&mut State)) {
-        let (state, changed) = &*self.0;
+        let (state, changed) = &*self.state;
         with(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
         changed.notify_all();
     }
@@ -119,5 +131,21 @@ impl Interrupt {
 impl Control for Interrupt {
     fn interrupt(&self) -> &Interrupt {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_is_cancelled_alone_or_with_the_interrupt_that_it_follows() {
+        let interrupt = Interrupt::default();
+        let [first, second] = [interrupt.follower(), interrupt.follower()];
+        first.cancel();
+        assert_eq!(first.check(), Err(Cancelled));
+        assert_eq!((interrupt.check(), second.check()), (Ok(()), Ok(())));
+        interrupt.cancel();
+        assert_eq!(second.check(), Err(Cancelled));
     }
 }

@@ -123,9 +123,8 @@ impl LocalModels {
             let package =
                 open_model(name, text_encoders, vae.as_deref()).map_err(DiffusionError::from)?;
             let pinned = PinnedPackage::new(Arc::clone(&package));
-            let model = family::load_fitting(&self.families, &*package, &options, *size, control)?;
-            let card = ModelCard::new(&*package, model.grid(), control.interrupt())
-                .map_err(DiffusionError::from)?;
+            let load = || family::load_fitting(&self.families, &*package, &options, *size, control);
+            let (model, card) = load_and_hash(&*package, control.interrupt(), load)?;
             // While somebody copies files, the hash may not be that of the loaded weights.
             if pinned.is_unchanged() {
                 let model = Arc::new(Mutex::new(model));
@@ -246,8 +245,24 @@ pub fn load_model(
     control: &dyn Control,
 ) -> Result<(Model, ModelCard), DiffusionError> {
     let options = with_budget(options, SettingsFile::from_env().ok().as_ref());
-    let model = family::load_fitting(&families(), package, &options, size, control)?;
-    let card = ModelCard::new(package, model.grid(), control.interrupt())?;
+    let load = || family::load_fitting(&families(), package, &options, size, control);
+    load_and_hash(package, control.interrupt(), load)
+}
+
+/// Loads a model while another thread hashes its files for the card.
+///
+/// # Errors
+/// Those of `load`; otherwise as [`ModelCard::new`].
+fn load_and_hash(
+    package: &dyn Package,
+    interrupt: &Interrupt,
+    load: impl FnOnce() -> Result<Model, DiffusionError> + Send,
+) -> Result<(Model, ModelCard), DiffusionError> {
+    let of_hash = interrupt.follower();
+    let (model, hash) =
+        rayon::join(|| load().inspect_err(|_| of_hash.cancel()), || package.hash(&of_hash));
+    let model = model?;
+    let card = ModelCard::with_hash(package, model.grid(), hash?)?;
     Ok((model, card))
 }
 

@@ -114,12 +114,21 @@ impl ModelCard {
         grid: Grid,
         interrupt: &Interrupt,
     ) -> Result<Self, ModelError> {
+        Self::with_hash(package, grid, package.hash(interrupt)?)
+    }
+
+    /// As [`Self::new`], with the [hash](Package::hash) of the package.
+    pub(crate) fn with_hash(
+        package: &dyn Package,
+        grid: Grid,
+        hash: String,
+    ) -> Result<Self, ModelError> {
         Ok(Self {
             name: package.name(),
             defaults: ModelDefaults::of(package)?,
             abilities: Abilities::of(package)?,
             config_hash: Some(config_hash(package)?),
-            hash: package.hash(interrupt)?,
+            hash,
             licence: package.licence(),
             grid,
         })

@@ -3,6 +3,7 @@
 //! A safetensors file begins with the header's length (u64, little-endian), then comes the header as
 //! JSON, then the tensors without gaps to the end of the file.
 
+mod bytes;
 mod converted;
 mod file;
 mod gguf;

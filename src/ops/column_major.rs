@@ -1,8 +1,11 @@
 //! Weights in column-major order, which matrix products read without transposing them first.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use half::{slice::HalfFloatSliceExt, vec::HalfBitsVecExt};
+use rayon::prelude::*;
 
-use super::fused::{Real, for_real, has_kernel, slice};
+/// The rows and the columns of a block, which fits the first cache of a core.
+const BLOCK: usize = 64;
 
 /// Copies weights into column-major order: `out` varies fastest in memory.
 ///
@@ -18,7 +21,8 @@ pub fn column_major(weight: &Tensor) -> Result<Tensor> {
         return Ok(weight.clone());
     }
     let rows = weight.reshape((weight.dim(0)?, ()))?;
-    let columns = match has_kernel(&rows) {
+    let has_kernel = matches!(rows.dtype(), DType::F32 | DType::F64 | DType::F16 | DType::BF16);
+    let columns = match has_kernel {
         true => rows.apply_op1_no_bwd(&Transpose)?,
         false => rows.t()?.contiguous()?,
     };
@@ -30,7 +34,7 @@ pub fn column_major(weight: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Transposes a matrix in blocks that fit the cache. candle's copy computes the place of each element.
+/// Transposes a matrix. candle's copy computes the place of each element.
 struct Transpose;
 
 impl CustomOp1 for Transpose {
@@ -39,16 +43,43 @@ impl CustomOp1 for Transpose {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        fn kernel<T: Real>(x: &CpuStorage, layout: &Layout) -> Result<CpuStorage> {
-            let (rows, columns) = layout.shape().dims2()?;
-            let values = slice::<T>(x, layout)?;
-            let mut transposed = vec![T::zero(); values.len()];
-            transpose::transpose(values, &mut transposed, columns, rows);
-            Ok(T::to_cpu_storage_owned(transposed))
-        }
         let (rows, columns) = layout.shape().dims2()?;
-        Ok((for_real!(x, kernel(x, layout))?, (columns, rows).into()))
+        let Some((from, to)) = layout.contiguous_offsets() else {
+            bail!("only a contiguous matrix is transposed, not {layout:?}")
+        };
+        let transposed = match x {
+            CpuStorage::F32(x) => CpuStorage::F32(transposed(&x[from..to], rows, columns)),
+            CpuStorage::F64(x) => CpuStorage::F64(transposed(&x[from..to], rows, columns)),
+            CpuStorage::F16(x) => {
+                let bits = transposed(x[from..to].reinterpret_cast(), rows, columns);
+                CpuStorage::F16(bits.reinterpret_into())
+            }
+            CpuStorage::BF16(x) => {
+                let bits = transposed(x[from..to].reinterpret_cast(), rows, columns);
+                CpuStorage::BF16(bits.reinterpret_into())
+            }
+            _ => bail!("only matrices of floats are transposed"),
+        };
+        Ok((transposed, (columns, rows).into()))
     }
+}
+
+/// The columns of a matrix, one after another. Each task copies some columns, block by block.
+fn transposed<T: Copy + Default + Send + Sync>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
+    let mut y = vec![T::default(); x.len()];
+    let parts = y.par_chunks_mut((BLOCK * rows).max(1)).enumerate();
+    parts.for_each(|(part, y)| {
+        for first in (0..rows).step_by(BLOCK) {
+            let last = rows.min(first + BLOCK);
+            for (column, y) in y.chunks_exact_mut(rows).enumerate() {
+                let x = x[first * columns + part * BLOCK + column..].iter().step_by(columns);
+                for (y, x) in y[first..last].iter_mut().zip(x) {
+                    *y = *x;
+                }
+            }
+        }
+    });
+    y
 }
 
 /// A convolution's weights as a matrix, `(out, in * kernel)`. A view if they are in [`column_major`] order.
@@ -58,6 +89,8 @@ pub(super) fn flat(weight: &Tensor) -> Result<Tensor> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
     use crate::ops::{
         check::{assert_close, numbers},
@@ -80,5 +113,25 @@ mod tests {
         assert!(flat(&reordered).unwrap().t().unwrap().is_contiguous());
         let [expected, got] = [&kernel, &reordered].map(|w| conv2d(&x, w, None, 1, 1).unwrap());
         assert_close(&got, &expected, 1e-12);
+    }
+
+    #[test]
+    fn matrices_of_several_blocks_are_transposed_in_each_type() {
+        let all = numbers((2, 3 * BLOCK + 5, 2 * BLOCK + 3), 5);
+        for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16, DType::U8] {
+            // Begins in the middle of a storage.
+            let weight = all.affine(8.0, 100.0).unwrap().to_dtype(dtype).unwrap().get(1).unwrap();
+            let reordered = column_major(&weight).unwrap();
+            assert_eq!(reordered.dtype(), dtype);
+            assert!(reordered.t().unwrap().is_contiguous());
+            let [expected, got] = [&weight, &reordered]
+                .map(|it| it.to_dtype(DType::F64).unwrap().to_vec2::<f64>().unwrap());
+            assert!(got == expected, "{dtype:?}");
+        }
+        for shape in [(1, 200), (200, 1)] {
+            let weight = Tensor::rand(0.0_f32, 1.0, shape, &Device::Cpu).unwrap();
+            let reordered = column_major(&weight).unwrap();
+            assert_eq!(reordered.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
+        }
     }
 }

@@ -1,12 +1,18 @@
 //! The inspector and the loader agree on every folder.
 
-use std::{fs, path::Path};
+use std::{
+    borrow::Cow,
+    fs,
+    path::Path,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{diffusion::DeviceKind, test_support::copy_of};
+use crate::{diffusion::DeviceKind, model::TensorSource, test_support::copy_of};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 const TEXT_ENCODER: &str = "text_encoder/model.safetensors";
@@ -221,4 +227,87 @@ fn a_model_that_panicked_is_loaded_again() {
         assert!(matches!(error, GenerateError::Panicked(_)), "{error}");
     }
     assert!(load().generate(&recipe, &Inputs::default(), &control).is_ok());
+}
+
+/// The built-in model, whose hash only ends with an interruption.
+#[derive(Debug)]
+struct EndlessHash {
+    package: EmbeddedPackage,
+    /// Told when hashing begins.
+    began: mpsc::SyncSender<()>,
+}
+
+impl Package for EndlessHash {
+    fn name(&self) -> String {
+        self.package.name()
+    }
+
+    fn location(&self, file: &str) -> String {
+        self.package.location(file)
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.package.has(file)
+    }
+
+    fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
+        self.package.file(file)
+    }
+
+    fn tensors(&self, part: &str) -> Result<Box<dyn TensorSource>, ModelError> {
+        self.package.tensors(part)
+    }
+
+    fn hash(&self, interrupt: &Interrupt) -> Result<String, ModelError> {
+        self.began.send(()).unwrap();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            interrupt.check()?;
+        }
+        panic!("the hash was not interrupted");
+    }
+
+    fn licence(&self) -> Option<String> {
+        self.package.licence()
+    }
+
+    fn shared(&self) -> Arc<dyn Package> {
+        self.package.shared()
+    }
+}
+
+#[test]
+fn a_model_is_hashed_while_it_loads_and_an_error_or_a_cancellation_stops_both() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let (began, hashing) = mpsc::sync_channel(1);
+    let package = EndlessHash { package: EmbeddedPackage::built_in(), began };
+    let hashing = Mutex::new(hashing);
+    let wait = || hashing.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap();
+    let interrupt = Interrupt::default();
+    let error = pool.install(|| {
+        load_and_hash(&package, &interrupt, || {
+            wait();
+            Err(DiffusionError::OtherTextEncoders)
+        })
+    });
+    assert!(matches!(error, Err(DiffusionError::OtherTextEncoders)));
+    interrupt.check().unwrap();
+    let error = pool.install(|| {
+        load_and_hash(&package, &interrupt, || {
+            wait();
+            let model = Model::load(&package, DeviceKind::Cpu, &interrupt);
+            interrupt.cancel();
+            model
+        })
+    });
+    assert!(matches!(error, Err(DiffusionError::Cancelled)));
+}
+
+#[test]
+fn loading_a_model_gives_the_card_of_its_package() {
+    let package = EmbeddedPackage::built_in();
+    let interrupt = Interrupt::default();
+    let (options, size) = (LoadOptions::new(DeviceKind::Cpu), Size::new(256, 256));
+    let (model, card) = load_model(&package, &options, size, &interrupt).unwrap();
+    assert_eq!(card, ModelCard::new(&package, model.grid(), &interrupt).unwrap());
 }

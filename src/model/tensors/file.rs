@@ -1,17 +1,20 @@
 //! Safetensors files. Tensors are read one by one, so that a model is never in memory twice.
 
-use std::{
-    borrow::Cow,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::{io, path::Path};
 
 use candle_core::{DType, Device, Tensor};
+use half::{
+    bf16, f16,
+    slice::{HalfBitsSliceExt, HalfFloatSliceExt},
+    vec::HalfBitsVecExt,
+};
 use safetensors::{Dtype, tensor::TensorInfo};
 
-use super::{HeaderError, StoredTensor, TensorHeader, TensorSource, stored::kept_type};
+use super::{
+    HeaderError, StoredTensor, TensorHeader, TensorSource,
+    bytes::{ReadAt, read, read_wide},
+    stored::kept_type,
+};
 use crate::{candle_error::without_backtrace, foreign, model::ModelError};
 
 /// One open safetensors file.
@@ -19,12 +22,8 @@ pub(in crate::model) struct TensorFile {
     /// The name for error messages, such as `sketch/unet/diffusion_pytorch_model.safetensors`.
     name: String,
     header: TensorHeader,
-    bytes: Bytes,
-}
-
-enum Bytes {
-    Disk(Mutex<File>),
-    Embedded(&'static [u8]),
+    /// The whole file.
+    bytes: Box<dyn ReadAt>,
 }
 
 impl TensorFile {
@@ -34,8 +33,7 @@ impl TensorFile {
         let mut file = foreign::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         let header = TensorHeader::read(&mut file, size);
-        let bytes = Bytes::Disk(Mutex::new(file));
-        Self::new(name, header, bytes)
+        Self::new(name, header, Box::new(file))
     }
 
     /// Reads the header of a file that is part of the program.
@@ -44,13 +42,13 @@ impl TensorFile {
         bytes: &'static [u8],
     ) -> Result<Self, ModelError> {
         let header = TensorHeader::read(bytes, bytes.len() as u64);
-        Self::new(name, header, Bytes::Embedded(bytes))
+        Self::new(name, header, Box::new(bytes))
     }
 
     fn new(
         name: String,
         header: Result<TensorHeader, HeaderError>,
-        bytes: Bytes,
+        bytes: Box<dyn ReadAt>,
     ) -> Result<Self, ModelError> {
         match header {
             Ok(header) => Ok(Self { name, header, bytes }),
@@ -62,38 +60,47 @@ impl TensorFile {
         }
     }
 
-    fn read(&self, (from, to): (usize, usize)) -> io::Result<Cow<'_, [u8]>> {
-        match &self.bytes {
-            Bytes::Embedded(bytes) => {
-                let start = self.header.start as usize;
-                let part = bytes.get(start + from..start + to);
-                part.map(Cow::Borrowed).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-            }
-            Bytes::Disk(file) => {
-                let mut bytes = vec![0; to - from];
-                self.read_into(file, from, &mut bytes)?;
-                Ok(Cow::Owned(bytes))
-            }
-        }
-    }
-
-    /// The values of a tensor of f32 on disk, which are read to where they stay.
-    fn read_floats(&self, info: &TensorInfo) -> io::Result<Option<Vec<f32>>> {
+    /// Reads a tensor of the type `stored`. On the CPU, numbers of 16 bits are widened while they are read if they are to be
+    /// f32.
+    fn tensor(
+        &self,
+        info: &TensorInfo,
+        stored: DType,
+        wanted: DType,
+        device: &Device,
+    ) -> io::Result<candle_core::Result<Tensor>> {
         let (from, to) = info.data_offsets;
-        match &self.bytes {
-            Bytes::Disk(file) if info.dtype == Dtype::F32 && cfg!(target_endian = "little") => {
-                let mut values = vec![0.0; (to - from) / size_of::<f32>()];
-                self.read_into(file, from, bytemuck::cast_slice_mut(&mut values))?;
-                Ok(Some(values))
+        let (start, count) =
+            (self.header.start + from as u64, (to - from) / stored.size_in_bytes());
+        let (bytes, shape) = (&*self.bytes, info.shape.as_slice());
+        let is_widened = wanted == DType::F32 && device.is_cpu();
+        Ok(match stored {
+            DType::F32 => Tensor::from_vec(read::<f32>(bytes, start, count)?, shape, device),
+            DType::F16 if is_widened => {
+                let widen = |narrow: &[u16], wide: &mut [f32]| {
+                    narrow.reinterpret_cast::<f16>().convert_to_f32_slice(wide);
+                };
+                Tensor::from_vec(read_wide(bytes, start, count, widen)?, shape, device)
             }
-            _ => Ok(None),
-        }
-    }
-
-    fn read_into(&self, file: &Mutex<File>, from: usize, bytes: &mut [u8]) -> io::Result<()> {
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.header.start + from as u64))?;
-        file.read_exact(bytes)
+            DType::BF16 if is_widened => {
+                let widen = |narrow: &[u16], wide: &mut [f32]| {
+                    narrow.reinterpret_cast::<bf16>().convert_to_f32_slice(wide);
+                };
+                Tensor::from_vec(read_wide(bytes, start, count, widen)?, shape, device)
+            }
+            DType::F16 => {
+                let numbers = read::<u16>(bytes, start, count)?.reinterpret_into::<f16>();
+                Tensor::from_vec(numbers, shape, device)
+            }
+            DType::BF16 => {
+                let numbers = read::<u16>(bytes, start, count)?.reinterpret_into::<bf16>();
+                Tensor::from_vec(numbers, shape, device)
+            }
+            _ => {
+                let bytes = read::<u8>(bytes, start, to - from)?;
+                Tensor::from_raw_buffer(&bytes, stored, shape, device)
+            }
+        })
     }
 }
 
@@ -145,19 +152,12 @@ impl TensorFiles {
             });
         }
         let io = |source| ModelError::Io { file: file.name.clone(), source };
-        let tensor = match file.read_floats(info).map_err(io)? {
-            Some(floats) => Tensor::from_vec(floats, info.shape.as_slice(), device),
-            None => {
-                let bytes = file.read(info.data_offsets).map_err(io)?;
-                Tensor::from_raw_buffer(&bytes, stored, &info.shape, device)
-            }
-        };
-        tensor.and_then(|tensor| tensor.to_dtype(dtype(stored))).map_err(|source| {
-            ModelError::Tensor {
-                file: file.name.clone(),
-                tensor: name.to_owned(),
-                source: Box::new(without_backtrace(source)),
-            }
+        let wanted = dtype(stored);
+        let tensor = file.tensor(info, stored, wanted, device).map_err(io)?;
+        tensor.and_then(|tensor| tensor.to_dtype(wanted)).map_err(|source| ModelError::Tensor {
+            file: file.name.clone(),
+            tensor: name.to_owned(),
+            source: Box::new(without_backtrace(source)),
         })
     }
 }

@@ -126,6 +126,88 @@ fn wrapped_sources_hand_out_tensors_as_they_are_stored() {
     assert!(matches!(stopped, Err(ModelError::Cancelled(_))), "{stopped:?}");
 }
 
+/// A file with a tensor `a` of more than two pieces, whose last numbers are `b`. Both in each of the types that weights have.
+fn large_file(folder: &std::path::Path, dtype: DType) -> std::path::PathBuf {
+    let (pieces, count) = (2 * bytes::PIECE, 2 * bytes::PIECE + 76);
+    let a: Vec<f32> = (0..count).map(|n| (n % 8191) as f32 - 4000.5).collect();
+    let b = a[pieces..].to_vec();
+    let [a, b] = [a, b].map(|numbers| Tensor::new(numbers, &Device::Cpu).unwrap());
+    let a = a.reshape((count / 7, 7)).unwrap();
+    let tensors = [("a", a), ("b", b)].map(|(name, it)| (name, it.to_dtype(dtype).unwrap()));
+    let path = folder.join(format!("{dtype:?}.safetensors"));
+    candle_core::safetensors::save(&tensors.into(), &path).unwrap();
+    path
+}
+
+/// The numbers as f32, which has all of those that weights have.
+fn numbers(tensor: &Tensor) -> Vec<f32> {
+    tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn a_tensor_of_several_pieces_is_read_from_a_single_file_and_from_a_shard() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.safetensors");
+    std::fs::write(&other, file(&TWO.replace("\"a\"", "\"c\"").replace("\"b\"", "\"d\""), 16))
+        .unwrap();
+    for dtype in [DType::F32, DType::F16, DType::BF16, DType::F64] {
+        let path = large_file(folder.path(), dtype);
+        let expected = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        let open = |path| TensorFile::open("w".to_owned(), path).unwrap();
+        let single = TensorFiles::new(vec![open(&path)]);
+        let sharded = TensorFiles::new(vec![open(&other), open(&path)]);
+        for (name, files) in [("a", &single), ("b", &single), ("a", &sharded)] {
+            let stored = files.get_stored(name, &Device::Cpu).unwrap();
+            let StoredTensor::Plain(stored) = stored else { panic!("{stored:?}") };
+            let wide = files.get(name, DType::F32, &Device::Cpu).unwrap();
+            assert_eq!(wide.dtype(), DType::F32);
+            assert_eq!(stored.dtype(), if dtype == DType::F64 { DType::F32 } else { dtype });
+            for found in [&stored, &wide] {
+                assert_eq!(found.dims(), expected[name].dims());
+                // `assert_eq` would print all of them.
+                assert!(numbers(found) == numbers(&expected[name]), "{name} in {dtype:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_number_of_16_bits_is_widened_as_candle_does_while_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w");
+    let bits: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+    for (name, dtype) in [("F16", DType::F16), ("BF16", DType::BF16)] {
+        let json =
+            format!(r#"{{"a":{{"dtype":"{name}","shape":[65536],"data_offsets":[0,131072]}}}}"#);
+        let mut content = file(&json, 0);
+        content.extend_from_slice(&bits);
+        std::fs::write(&path, content).unwrap();
+        let wide = TensorFiles::open(&path).unwrap().get("a", DType::F32, &Device::Cpu).unwrap();
+        let expected = Tensor::from_raw_buffer(&bits, dtype, &[65536], &Device::Cpu).unwrap();
+        let [wide, expected] = [wide, expected]
+            .map(|it| numbers(&it).into_iter().map(f32::to_bits).collect::<Vec<_>>());
+        assert!(wide == expected, "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_is_truncated_while_it_is_open_is_an_error_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for dtype in [DType::F32, DType::F16] {
+        let path = large_file(folder.path(), dtype);
+        let files = TensorFiles::open(&path).unwrap();
+        let bytes = path.metadata().unwrap().len();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        // `a` comes before `b`.
+        file.set_len(bytes - 80 * dtype.size_in_bytes() as u64).unwrap();
+        for (name, wanted) in [("a", DType::F32), ("a", dtype), ("b", DType::F32)] {
+            let error = files.get(name, wanted, &Device::Cpu).unwrap_err();
+            let ModelError::Io { source, .. } = &error else { panic!("{error}") };
+            assert_eq!(source.kind(), std::io::ErrorKind::UnexpectedEof);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {

@@ -18,7 +18,7 @@ use crate::{
     foreign,
     model::{
         ModelError,
-        tensors::{StoredTensor, TensorSource},
+        tensors::{StoredTensor, TensorSource, bytes},
     },
 };
 
@@ -108,12 +108,9 @@ impl GgufFile {
     }
 
     fn read(&self, tensor: &GgufTensor) -> io::Result<Vec<u8>> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(tensor.start))?;
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         // The header was checked against the size of the file.
-        let mut bytes = vec![0; tensor.bytes];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        bytes::read(&*file, tensor.start, tensor.bytes)
     }
 
     fn error(&self, name: &str, source: candle_core::Error) -> ModelError {
