@@ -11,7 +11,7 @@ use super::{
     ModelCard, ModelLoader, embedding_files, lora_files,
 };
 use crate::{
-    control::{Control, Interrupt},
+    control::{Cancelled, Control, Interrupt},
     diffusion::{
         DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
         family::{self, families},
@@ -256,12 +256,15 @@ pub fn load_model(
 fn load_and_hash(
     package: &dyn Package,
     interrupt: &Interrupt,
-    load: impl FnOnce() -> Result<Model, DiffusionError> + Send,
+    load: impl FnOnce() -> Result<Model, DiffusionError>,
 ) -> Result<(Model, ModelCard), DiffusionError> {
     let of_hash = interrupt.follower();
-    let (model, hash) =
-        rayon::join(|| load().inspect_err(|_| of_hash.cancel()), || package.hash(&of_hash));
-    let model = model?;
+    let mut hash = Err(ModelError::from(Cancelled));
+    // The model stays on this thread: memory of the main thread is faster to allocate than that of a pool.
+    let model = rayon::in_place_scope(|scope| {
+        scope.spawn(|_| hash = package.hash(&of_hash));
+        load().inspect_err(|_| of_hash.cancel())
+    })?;
     let card = ModelCard::with_hash(package, model.grid(), hash?)?;
     Ok((model, card))
 }
