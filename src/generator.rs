@@ -36,8 +36,8 @@ pub trait Generator: Send {
         true
     }
 
-    /// Whether the free memory suffices for the picture of a recipe. If not, the studio loads the model again, in the hope that it
-    /// can use less memory then. `true` by default.
+    /// Whether the free memory suffices for the picture of a recipe. If not, the studio loads the model again, which may
+    /// then use less memory. `true` by default.
     fn has_memory_for(&self, recipe: &Recipe) -> bool {
         let _ = recipe;
         true

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use candle_core::{
     CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, quantized::QTensor,
 };
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 /// Numbers in a task.
@@ -87,26 +88,23 @@ impl CustomOp1 for Widen {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        fn kernel<T: Copy + Sync>(
-            x: &[T],
-            layout: &Layout,
-            wide: impl Fn(T) -> f32 + Sync,
-        ) -> Result<CpuStorage> {
+        fn kernel<T: Sync>(x: &[T], layout: &Layout) -> Result<CpuStorage>
+        where
+            [T]: HalfFloatSliceExt,
+        {
             let Some((from, to)) = layout.contiguous_offsets() else {
                 candle_core::bail!("widening needs a contiguous tensor, not {layout:?}")
             };
             let x = &x[from..to];
             let mut y = vec![0.0_f32; x.len()];
-            y.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(y, x)| {
-                for (y, x) in y.iter_mut().zip(x) {
-                    *y = wide(*x);
-                }
-            });
+            // The crate converts slices with the instructions of the processor.
+            let parts = y.par_chunks_mut(TASK).zip(x.par_chunks(TASK));
+            parts.for_each(|(y, x)| x.convert_to_f32_slice(y));
             Ok(CpuStorage::F32(y))
         }
         let y = match x {
-            CpuStorage::BF16(x) => kernel(x, layout, half::bf16::to_f32)?,
-            CpuStorage::F16(x) => kernel(x, layout, half::f16::to_f32)?,
+            CpuStorage::BF16(x) => kernel(x, layout)?,
+            CpuStorage::F16(x) => kernel(x, layout)?,
             _ => candle_core::bail!("widening runs on numbers of 16 bits only"),
         };
         Ok((y, layout.shape().clone()))
