@@ -72,7 +72,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     for found in find_models(&[root.to_owned()]) {
-        let _ = (found.name(), found.inspection.memory(), found.inspection.terms());
+        let _ = (found.name(), found.inspection.component_memory(), found.inspection.terms());
     }
     let header = TensorHeader::read(bytes, bytes.len() as u64);
     let tensors = FolderPackage::open(root).expect("a marker").tensors("unet");
