@@ -8,10 +8,14 @@ use bevy_illustrator::{
         DeviceKind, LoadOptions,
         family::{families, load, memory},
     },
-    generator::{GenerateError, Generator, GeneratorRegistry, Inputs, draw_request, open_package},
+    generator::{
+        GenerateError, Generator, GeneratorRegistry, Inputs, LocalModels, ModelLoader,
+        draw_request, open_package,
+    },
     memory::{MemoryNeeds, ModelMemory},
     model::{FolderPackage, ModelDefaults},
     recipe::{Lora, Recipe, Sampler, Size},
+    settings::SettingsFile,
 };
 use candle_core::{DType, Device, Tensor};
 use image::RgbaImage;
@@ -203,6 +207,20 @@ fn a_budget_makes_a_model_use_little_memory_or_is_an_error_with_the_numbers() {
 }
 
 #[test]
+fn the_budget_of_the_settings_counts_if_there_is_no_other() {
+    let model = narrow_copy("sd1");
+    let (needs, recipe) = (needs_of(model.path(), 32), recipe(model.path(), 32));
+    let settings = SettingsFile::in_folder(model.path().join("settings"));
+    settings.change(|settings| settings.memory_budget = Some(1000)).unwrap();
+    let load = |budget: Option<u64>| {
+        let models = LocalModels::new(options(false, budget)).with_settings(settings.clone());
+        models.load_for(&recipe, &Interrupt::default()).unwrap().map(drop)
+    };
+    assert!(load(None).unwrap_err().to_string().contains("drawing needs about"));
+    load(Some(needs.usual.peak())).unwrap();
+}
+
+#[test]
 fn a_model_is_loaded_again_with_little_memory_for_a_larger_picture() {
     let model = narrow_copy("sd1");
     let side = 64;
@@ -230,18 +248,23 @@ fn a_model_is_loaded_again_with_little_memory_for_a_larger_picture() {
 }
 
 #[test]
-fn a_text_encoder_that_changed_before_it_is_loaded_again_is_an_error() {
+fn a_text_encoder_in_little_memory_is_loaded_for_each_picture_and_must_not_have_changed() {
     let model = narrow_copy("sd1");
     let (package, interrupt) = (FolderPackage::open(model.path()).unwrap(), Interrupt::default());
     let options = options(true, None);
     let mut loaded = load(&families(), &package, &options, &interrupt).unwrap();
     let defaults = ModelDefaults::of(&package).unwrap();
     let inputs = Inputs::default();
-    let request = draw_request(&recipe(model.path(), 32), &inputs, &defaults).unwrap();
+    let mut draw = |prompt: &str| {
+        let recipe = Recipe { prompt: prompt.to_owned(), ..recipe(model.path(), 32) };
+        let request = draw_request(&recipe, &inputs, &defaults).unwrap();
+        loaded.draw(&request, &interrupt, &mut [])
+    };
+    draw("a red ship").unwrap();
     let file = model.path().join("text_encoder/model.safetensors");
     let mut bytes = fs::read(&file).unwrap();
     bytes.extend([0; 4]);
     fs::write(&file, bytes).unwrap();
-    let error = loaded.draw(&request, &interrupt, &mut []).unwrap_err().to_string();
+    let error = draw("a blue door").unwrap_err().to_string();
     assert!(error.contains("changed while the model was in use"), "{error}");
 }

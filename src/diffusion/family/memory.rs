@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use super::{Family, LoadOptions, load};
 use crate::{
     control::Control,
-    diffusion::{DiffusionError, DrawError, Model, request::LatentLayout},
+    diffusion::{DeviceKind, DiffusionError, DrawError, Model, request::LatentLayout},
     memory::{Memory, MemoryNeeds, ModelMemory},
     model::{
         ModelDefaults, ModelError, Package,
@@ -50,13 +50,14 @@ pub fn memory(
             };
             Box::new(Counted { shapes: ShapesOnly(source), bytes: Arc::clone(bytes) })
         });
-        let options = LoadOptions { low_memory, ..LoadOptions::default() };
+        let options = LoadOptions { low_memory, ..LoadOptions::new(DeviceKind::Cpu) };
         let picture = load(families, &counted, &options, control)?.picture_memory(size)?;
         Ok::<_, DiffusionError>((bytes, picture))
     };
     let (bytes, picture) = count(false)?;
     let [text_encoders, others] = [bytes.text_encoders, bytes.others].map(loaded);
-    let usual = MemoryNeeds { weights: text_encoders + others, text_encoders: 0, picture };
+    let weights = text_encoders.saturating_add(others);
+    let usual = MemoryNeeds { weights, text_encoders: 0, picture };
     let (bytes, picture) = count(true)?;
     let low = MemoryNeeds { weights: loaded(bytes.others), text_encoders, picture };
     Ok(ModelMemory { usual, low })

@@ -92,3 +92,31 @@ impl LowRankConv {
         ops::add(of_kernels, &ops::conv2d_gradient(&inner, &self.down, padding)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{assert_close, numbers};
+
+    #[test]
+    fn the_change_of_a_convolution_is_that_of_its_kernels_and_so_is_its_gradient() {
+        let (x, kernels) = (numbers((2, 3, 6, 5), 1), numbers((4, 3, 3, 3), 2));
+        let factors = [(0.5, 2, 3), (-1.25, 3, 5)].map(|(scale, rank, seed)| {
+            (scale, numbers((rank, 27), seed), numbers((4, rank), seed + 1))
+        });
+        let change = LowRank::sum(&factors).unwrap().unwrap().of_convolution((3, 3, 3)).unwrap();
+        let changed = factors.iter().fold(kernels.clone(), |kernels, (scale, down, up)| {
+            let change = (up.matmul(down).unwrap() * *scale).unwrap();
+            (kernels + change.reshape((4, 3, 3, 3)).unwrap()).unwrap()
+        });
+        for stride in [1, 2] {
+            let own = ops::conv2d(&x, &kernels, None, stride, 1).unwrap();
+            let expected = ops::conv2d(&x, &changed, None, stride, 1).unwrap();
+            assert_close(&change.add_to(&own, &x, stride, 1).unwrap(), &expected, 1e-12);
+        }
+        let gradient = numbers((2, 4, 6, 5), 9);
+        let own = ops::conv2d_gradient(&gradient, &kernels, 1).unwrap();
+        let expected = ops::conv2d_gradient(&gradient, &changed, 1).unwrap();
+        assert_close(&change.add_to_gradient(&own, &gradient, 1).unwrap(), &expected, 1e-12);
+    }
+}
