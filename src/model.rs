@@ -7,6 +7,7 @@
 mod base;
 pub mod card;
 mod catalogue;
+mod component_file;
 pub mod detect;
 mod error;
 mod flux2_file;
@@ -27,6 +28,7 @@ pub use base::BaseModel;
 pub(crate) use base::EMBEDDINGS_OF_XL;
 pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use catalogue::CatalogueEntry;
+pub use component_file::{ComponentPlace, with_component};
 pub use error::ModelError;
 pub(crate) use flux2_file::original_layer as flux2_original_layer;
 pub use flux2_file::{Flux2File, with_transformer};

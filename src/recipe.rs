@@ -19,7 +19,7 @@ mod sampler;
 pub mod style;
 mod take_id;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,10 @@ pub struct Recipe {
     /// The low-rank adapters that change the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<Lora>,
+    /// The files or the folders of [optional components](crate::model::package::optional_components) that replace those of the
+    /// model, or that it lacks, by the names of the components.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, String>,
     /// The inspirations of the whole picture. In an edit, of all parts together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inspirations: Vec<Inspiration>,
@@ -129,6 +133,7 @@ impl Recipe {
             vae: None,
             text_encoders: Vec::new(),
             loras: Vec::new(),
+            components: BTreeMap::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
             score: false,
@@ -147,7 +152,8 @@ impl Recipe {
 
     fn feed(&self, digest: &mut Digester) {
         let Self { prompt, negative_prompt, size, seed, take, sampler, model, .. } = self;
-        let Self { vae, text_encoders, loras, inspirations, losses, score, edit, .. } = self;
+        let Self { vae, text_encoders, loras, components, .. } = self;
+        let Self { inspirations, losses, score, edit, .. } = self;
         digest.text("prompt", prompt);
         digest.text("negative_prompt", negative_prompt);
         digest.number("width", size.width.into());
@@ -176,6 +182,12 @@ impl Recipe {
         }
         for lora in loras {
             digest.nested("lora", |digest| lora.feed(digest));
+        }
+        for (component, file) in components {
+            digest.nested("component", |digest| {
+                digest.text("name", component);
+                digest.text("file", file);
+            });
         }
         for inspiration in inspirations {
             digest.nested("inspiration", |digest| inspiration.feed(digest));
@@ -238,6 +250,7 @@ impl Recipe {
             && (self.seed, &self.model) == (other.seed, &other.model)
             && (&self.vae, &self.loras) == (&other.vae, &other.loras)
             && self.text_encoders == other.text_encoders
+            && self.components == other.components
     }
 
     /// Whether the whole pictures follow the same inspirations and losses.

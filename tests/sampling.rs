@@ -6,6 +6,8 @@
 mod adapters;
 #[path = "sampling/behaviour.rs"]
 mod behaviour;
+#[path = "sampling/components.rs"]
+mod components;
 #[path = "../src/test_support/copy_folder.rs"]
 mod copy_folder;
 #[path = "sampling/distilled.rs"]

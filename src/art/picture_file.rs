@@ -243,6 +243,7 @@ mod tests {
             vae: None,
             text_encoders: Vec::new(),
             loras: Vec::new(),
+            components: BTreeMap::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
             score: false,

@@ -1,7 +1,7 @@
 mod other_programs;
 mod published;
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use image::{Rgba, RgbaImage};
 
@@ -33,6 +33,7 @@ pub(crate) fn recipe(prompt: &str) -> Recipe {
         vae: None,
         text_encoders: Vec::new(),
         loras: Vec::new(),
+        components: BTreeMap::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),
         score: false,

@@ -111,6 +111,14 @@ pub enum DiffusionError {
         "this model cannot have another VAE: leave it out, or choose a model of Stable Diffusion"
     )]
     NoVae,
+    /// The model has no components beside its networks.
+    #[error(
+        "this model cannot have the component {component}: leave it out, or choose a model of Stable Diffusion"
+    )]
+    NoComponent {
+        /// The name of the component, such as `adapters/outline`.
+        component: String,
+    },
     /// The model has no text encoder.
     #[error(
         "this model has no text encoder to replace: leave it out, or choose a model of Stable Diffusion"

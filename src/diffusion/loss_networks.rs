@@ -64,9 +64,10 @@ impl Model {
         Ok(self.pixel_decoder.get_or_init(|| decoder))
     }
 
-    /// The package, if it has a component.
+    /// The package with the components of other files, if it has a component.
     fn package_with(&self, component: &str) -> Option<&PinnedPackage> {
-        self.package.as_ref().filter(|pinned| pinned.package.has_component(component))
+        let package = self.components.as_ref().map(|it| &it.package).or(self.package.as_ref());
+        package.filter(|pinned| pinned.package.has_component(component))
     }
 
     /// Checks that all networks of losses in a package can be loaded. It has the same files as that of the model, and may have

@@ -1,11 +1,13 @@
 //! A loaded model.
 
+mod components;
 mod files;
 
 use std::{borrow::Cow, cell::OnceCell, collections::HashMap, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
 
+use components::{LoadedComponents, adapters};
 use files::{LoadedEmbeddings, LoadedLoras, LoadedVae};
 
 use super::{
@@ -88,7 +90,9 @@ pub struct Model {
     pub(super) pixel_decoder: OnceCell<Arc<dyn Autoencoder>>,
     /// The package of the parts, from which networks are loaded later.
     pub(super) package: Option<PinnedPackage>,
-    /// Those of the package, if the denoiser can use them.
+    /// The optional components that are not those of the package.
+    pub(super) components: Option<LoadedComponents>,
+    /// Those of the package and of [`Self::components`], if the denoiser can use them.
     pub(super) adapters: Option<ModelAdapters>,
     /// With [`ModelParts::low_memory`], the text encoder while it is in memory.
     text_encoder: Option<Box<dyn TextEncoder>>,
@@ -115,10 +119,7 @@ impl Model {
             return Err(DiffusionError::Parts { denoiser, autoencoder: autoencoder.channels });
         }
         let package = parts.package.clone().map(PinnedPackage::new);
-        let adapters = package.clone().zip(parts.denoiser.adapter_places());
-        let adapters = adapters.map(|(package, places)| {
-            ModelAdapters::new(package, places, autoencoder.scale, &parts.device)
-        });
+        let adapters = adapters(&parts, package.as_ref());
         Ok(Self {
             parts,
             colours: OnceCell::new(),
@@ -126,6 +127,7 @@ impl Model {
             loss_encoder: OnceCell::new(),
             pixel_decoder: OnceCell::new(),
             package,
+            components: None,
             adapters,
             text_encoder: None,
             prompts: HashMap::new(),

@@ -73,6 +73,9 @@ impl Generator for LatentsGenerator {
         if !recipe.text_encoders.is_empty() {
             return Err(DiffusionError::NoTextEncoders.into());
         }
+        if let Some(component) = recipe.components.keys().next() {
+            return Err(DiffusionError::NoComponent { component: component.clone() }.into());
+        }
         let request = draw_request(recipe, inputs, &self.card.defaults)?;
         Ok(self.built_in.model()?.optimize(&request, control)?)
     }

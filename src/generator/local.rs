@@ -269,8 +269,8 @@ fn load_and_hash(
     Ok((model, card))
 }
 
-/// Changes a model by the files that a recipe names besides the model: its autoencoder, its low-rank adapters and its textual
-/// inversions. `card` is the one of [`load_model`]. Returns that of the changed model, with what the author told about the
+/// Changes a model by the files that a recipe names besides the model: its autoencoder, its optional components, its low-rank
+/// adapters and its textual inversions. `card` is the one of [`load_model`]. Returns that of the changed model, with what the author told about the
 /// model in the [settings](SettingsFile::from_env).
 ///
 /// # Errors
@@ -328,6 +328,7 @@ fn set_files(
     interrupt: &Interrupt,
 ) -> Result<(), DiffusionError> {
     model.set_vae(recipe.vae.as_deref(), interrupt)?;
+    model.set_components(&recipe.components, interrupt)?;
     model.set_loras(&lora_files(recipe)?, interrupt)?;
     model.set_embeddings(&embedding_files(recipe)?, interrupt)
 }

@@ -71,7 +71,7 @@ pub enum ModelError {
     },
     /// A single file lacks the autoencoder of its model.
     #[error(
-        "{file} has no autoencoder: name one with --vae or in the style (vae: \"flux2-vae.safetensors\")"
+        "{file} has no autoencoder: name one with --vae or in the style (vae: \"vae.safetensors\")"
     )]
     NoVae {
         /// The file.

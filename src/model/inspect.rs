@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use serde::{Serialize, Serializer};
 
 use super::{
-    BaseModel,
+    BaseModel, ComponentPlace,
     detect::{self, TRANSFORMER_CLASS, WeightsInMemory},
     ldm,
     licence::Terms,
@@ -189,7 +189,7 @@ pub enum Obstacle {
     },
     /// The model is a single file of another family.
     #[error(
-        "in a single file, only {} with an autoencoder run: choose such a file, or a folder in diffusers' layout",
+        "in a single file, only {} run: choose such a file, or a folder in diffusers' layout",
         ldm::single_file_families()
     )]
     OneFile,
@@ -198,9 +198,28 @@ pub enum Obstacle {
         "the file has no text encoder: name one with --text-encoder or in the style (text_encoders: [\"clip_l.safetensors\"]), and two for Stable Diffusion XL"
     )]
     NoTextEncoder,
+    /// The model is a single file without autoencoder.
+    #[error(
+        "the file has no autoencoder: name one with --vae or in the style (vae: \"vae.safetensors\")"
+    )]
+    NoVae,
+    /// The model is a single file without text encoder and autoencoder.
+    #[error(
+        "the file has only the UNet: name a text encoder with --text-encoder, two for Stable Diffusion XL, and an autoencoder with --vae, or in the style (text_encoders: [\"clip_l.safetensors\"], vae: \"vae.safetensors\")"
+    )]
+    OnlyUNet,
     /// A component of a model.
     #[error("this is a single component: put it in the folder of a complete model")]
     OnePart,
+    /// A component that a model can use beside its own.
+    #[error(
+        "this is a single component: choose a model, and name this file with {}, or in the tab Models",
+        places.iter().map(|place| place.option()).collect::<Vec<_>>().join(" or ")
+    )]
+    BesideModel {
+        /// What it can be.
+        places: &'static [ComponentPlace],
+    },
     /// A component that is published as a file of its own.
     #[error(
         "this is only the {component} of {family}: name it beside a model, in the tab Style or with --text-encoder"
@@ -273,6 +292,30 @@ impl Inspection {
         self.is_model() && self.obstacles.iter().all(is_optional)
     }
 
+    /// Whether it is a model that draws once the author names the networks that it lacks: a text encoder, an autoencoder.
+    #[must_use]
+    pub fn is_incomplete_model(&self) -> bool {
+        !self.obstacles.is_empty() && self.obstacles.iter().all(|it| it.is_solved_by(true, true))
+    }
+
+    /// Whether it is a component that a model can use beside its own.
+    #[must_use]
+    pub fn is_usable_component(&self) -> bool {
+        let is_hint = |obstacle: &Obstacle| {
+            matches!(obstacle, Obstacle::BesideModel { .. } | Obstacle::OnlyComponent { .. })
+        };
+        !self.places().is_empty() && self.obstacles.iter().all(is_hint)
+    }
+
+    /// What it can be beside a model, if it is a component. Empty for other files.
+    #[must_use]
+    pub fn places(&self) -> &'static [ComponentPlace] {
+        match &self.kind {
+            ModelKind::Component(class) => ComponentPlace::of_class(class),
+            _ => &[],
+        }
+    }
+
     /// Whether it is a model in a single file that does not tell what its denoiser predicts.
     #[must_use]
     pub fn lacks_prediction_type(&self) -> bool {
@@ -337,6 +380,17 @@ impl Inspection {
 }
 
 impl Obstacle {
+    /// Whether the model runs with a text encoder or an autoencoder of other files.
+    #[must_use]
+    pub fn is_solved_by(&self, has_text_encoder: bool, has_vae: bool) -> bool {
+        match self {
+            Self::NoTextEncoder => has_text_encoder,
+            Self::NoVae => has_vae,
+            Self::OnlyTransformer | Self::OnlyUNet => has_text_encoder && has_vae,
+            _ => false,
+        }
+    }
+
     /// The obstacle of a component alone, by its class.
     fn of_component(class: &str) -> Self {
         match detect::component_of(class) {
@@ -344,7 +398,10 @@ impl Obstacle {
             Some((family, component)) => {
                 Self::OnlyComponent { component: component.name, family: family.name }
             }
-            None => Self::OnePart,
+            None => match ComponentPlace::of_class(class) {
+                [] => Self::OnePart,
+                places => Self::BesideModel { places },
+            },
         }
     }
 }

@@ -10,8 +10,9 @@ use super::{
     package::Overlay,
     tensors::{Converted, TensorFiles, count, dims},
 };
-/// The component that it replaces.
-const COMPONENT: &str = "vae";
+
+/// The autoencoder of a model.
+const VAE: &str = "vae";
 
 /// diffusers' default.
 const DEFAULT_SCALING_FACTOR: f64 = 0.18215;
@@ -33,9 +34,18 @@ const LDM_PREFIXES: [&str; 2] = ["", "first_stage_model."];
 /// # Errors
 /// [`ModelError::Unsupported`] if the file is not an autoencoder. Otherwise if it cannot be read, or lacks a tensor.
 pub fn with_vae(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
-    if path.is_dir() {
-        return Overlay::of_folder(package, COMPONENT, path);
+    match path.is_dir() {
+        true => Overlay::of_folder(package, VAE, path),
+        false => with_autoencoder(package, VAE, path),
     }
+}
+
+/// As [`with_vae`], for a component with an autoencoder in a file.
+pub(super) fn with_autoencoder(
+    package: Arc<dyn Package>,
+    component: &'static str,
+    path: &Path,
+) -> Result<Overlay, ModelError> {
     let tensors = TensorFiles::open(path)?;
     let file = path.to_owned();
     let open = move || Ok(Box::new(TensorFiles::open(&file)?) as Box<dyn TensorSource>);
@@ -52,7 +62,7 @@ pub fn with_vae(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, Model
             Ok(Box::new(Converted { source: open()?, stored }) as Box<dyn TensorSource>)
         };
         let config = kl_config(&*package, &*open()?, levels)?;
-        return Ok(Overlay::of_file(package, COMPONENT, path, config, Arc::new(open)));
+        return Ok(Overlay::of_file(package, component, path, config, Arc::new(open)));
     }
     let levels = count(&tensors, |at| format!("encoder.down_blocks.{at}.resnets.0.norm1.weight"));
     let config = match () {
@@ -67,7 +77,7 @@ pub fn with_vae(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, Model
             });
         }
     };
-    Ok(Overlay::of_file(package, COMPONENT, path, config, Arc::new(open)))
+    Ok(Overlay::of_file(package, component, path, config, Arc::new(open)))
 }
 
 /// The name of a convolution between encoder and latents, or latents and decoder, in the autoencoder of FLUX.2 by Black Forest
@@ -86,7 +96,7 @@ fn kl_config(
     tensors: &dyn TensorSource,
     levels: usize,
 ) -> Result<Value, ModelError> {
-    let own = package.config(COMPONENT)?;
+    let own = package.config(VAE)?;
     let mut config = autoencoder::config(tensors, levels, DEFAULT_SCALING_FACTOR)?;
     if tensors.contains(LATENT_MEAN) {
         config["_class_name"] = json!("AutoencoderKLFlux2");

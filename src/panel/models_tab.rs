@@ -2,6 +2,7 @@
 //! for the draft of the style.
 
 mod budget;
+mod components;
 #[cfg(feature = "hub")]
 mod fetch;
 mod folders;
@@ -155,9 +156,13 @@ impl ModelsTab {
         let filter = self.filter.to_lowercase();
         let is_shown = |model: &&FoundModel| model.name().to_lowercase().contains(&filter);
         let (models, others): (Vec<_>, Vec<_>) =
-            found.iter().filter(is_shown).partition(|it| it.inspection.is_usable_model());
+            found.iter().filter(is_shown).partition(|it| {
+                it.inspection.is_usable_model() || it.inspection.is_incomplete_model()
+            });
         let (loras, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|it| it.inspection.is_usable_lora());
+        let (components, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|it| it.inspection.is_usable_component());
 
         theme::section(ui, "Models");
         rows::built_in(ui, style, &filter);
@@ -175,6 +180,10 @@ impl ModelsTab {
         if !loras.is_empty() {
             theme::section(ui, "LoRAs");
             loras.iter().for_each(|lora| rows::lora(ui, lora, style, found));
+        }
+        if !components.is_empty() {
+            theme::section(ui, "Components");
+            components.iter().for_each(|it| components::component(ui, it, style, found));
         }
         if search.is_running() {
             ui.horizontal(|ui| {

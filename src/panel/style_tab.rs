@@ -1,6 +1,6 @@
 //! The style tab: the style of the story.
 
-use std::iter;
+use std::{collections::BTreeMap, iter};
 
 use egui::{ComboBox, DragValue, Grid, Response, Ui, vec2};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     diffusion::{optimizer, scheduler},
-    model::ModelDefaults,
+    model::{ComponentPlace, ModelDefaults, package::optional_components},
     recipe::{
         GuidanceInterval, MAX_SIDE, MIN_SIDE, PredictionType, Sampler, SigmaSpacing, Size, Sizes,
         Style,
@@ -91,6 +91,7 @@ fn form(ui: &mut Ui, typed: &mut Typed, defaults: &ModelDefaults) {
     if !optimizes || !style.loras.is_empty() {
         loras_form(ui, &mut style.loras);
     }
+    components(ui, &mut style.components);
 
     theme::section(ui, "Sampling");
     rows(ui, "sampling", |ui| {
@@ -167,6 +168,17 @@ fn text_encoders(ui: &mut Ui, text_encoders: &mut Vec<String>) {
         text_field(ui, &name, "the model's own", 1, text_encoder);
     }
     text_encoders.retain(|text_encoder| !text_encoder.is_empty());
+}
+
+/// A field for each optional component that the style names. The tab with models adds others.
+fn components(ui: &mut Ui, components: &mut BTreeMap<String, String>) {
+    for name in optional_components() {
+        if let Some(file) = components.get_mut(name) {
+            let label = ComponentPlace::Optional(name).name();
+            text_field(ui, &format!("{label} (a file or a folder)"), "none", 1, file);
+        }
+    }
+    components.retain(|_, file| !file.is_empty());
 }
 
 /// Whether the scheduler has a choice of noise levels.

@@ -3,7 +3,7 @@
 //! Older versions wrote masks and scribbles into the recipe, as PNG images in base64. [`RecipeFile::recipe`] replaces them with
 //! their ids.
 
-use std::iter;
+use std::{collections::BTreeMap, iter};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
@@ -34,6 +34,8 @@ pub(crate) struct RecipeFile {
     text_encoders: Vec<String>,
     #[serde(default)]
     loras: Vec<Lora>,
+    #[serde(default)]
+    components: BTreeMap<String, String>,
     #[serde(default)]
     inspirations: Vec<Inspiration>,
     #[serde(default)]
@@ -142,7 +144,8 @@ impl RecipeFile {
         mut id_of: impl FnMut(InlineBlob) -> Result<BlobId, E>,
     ) -> Result<Recipe, E> {
         let Self { prompt, negative_prompt, size, seed, take, model, .. } = self;
-        let (vae, text_encoders, loras) = (self.vae, self.text_encoders, self.loras);
+        let (vae, text_encoders) = (self.vae, self.text_encoders);
+        let (loras, components) = (self.loras, self.components);
         let (inspirations, losses, score) = (self.inspirations, self.losses, self.score);
         let sampler = self.sampler.requested(&model);
         let edit = self.edit.map(|edit| edit.edit(&mut id_of)).transpose()?;
@@ -157,6 +160,7 @@ impl RecipeFile {
             vae,
             text_encoders,
             loras,
+            components,
             inspirations,
             losses,
             score,

@@ -1,5 +1,7 @@
 //! The style of a whole story.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Inspiration, Lora, Loss, Sampler, Size};
@@ -37,6 +39,10 @@ pub struct Style {
     /// The low-rank adapters that change the model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<Lora>,
+    /// The files or the folders of [optional components](crate::model::package::optional_components) that replace those of the
+    /// model, or that it lacks, by the names of the components, such as `adapters/outline`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, String>,
     /// The sampler of all pictures.
     pub sampler: Sampler,
     /// Size for each kind of shot.
@@ -82,6 +88,7 @@ impl Default for Style {
             vae: None,
             text_encoders: Vec::new(),
             loras: Vec::new(),
+            components: BTreeMap::new(),
             sampler: Sampler::default(),
             sizes: Sizes::default(),
             seed: 0,

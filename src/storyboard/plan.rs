@@ -229,6 +229,7 @@ impl<'a> Planner<'a> {
             vae: self.style.vae.clone(),
             text_encoders: self.style.text_encoders.clone(),
             loras: self.style.loras.clone(),
+            components: self.style.components.clone(),
             inspirations: [self.style.inspirations.as_slice(), &own.inspirations].concat(),
             losses: [self.style.losses.as_slice(), &own.losses].concat(),
             score: false,

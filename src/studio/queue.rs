@@ -1,7 +1,7 @@
 //! The order in which pictures are drawn.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -142,6 +142,7 @@ mod tests {
             vae: None,
             text_encoders: Vec::new(),
             loras: Vec::new(),
+            components: BTreeMap::new(),
             inspirations: Vec::new(),
             losses: Vec::new(),
             score: false,

@@ -6,6 +6,7 @@
 pub mod copy_folder;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::{Duration, Instant},
@@ -276,6 +277,7 @@ pub fn recipe(prompt: &str) -> Recipe {
         vae: None,
         text_encoders: Vec::new(),
         loras: Vec::new(),
+        components: BTreeMap::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),
         score: false,

@@ -5,6 +5,7 @@
 
 mod adapters;
 mod adapters_xl;
+mod checkpoint_parts;
 mod checkpoints;
 mod clip_model;
 mod control_nets;

@@ -94,6 +94,60 @@ fn a_model_and_loras_in_a_folder_are_found_and_chosen_for_the_style() {
 }
 
 #[test]
+fn components_in_a_folder_are_chosen_for_the_style() {
+    let folder = tempfile::tempdir().unwrap();
+    let sketch = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/sketch");
+    copy_folder(&sketch, &folder.path().join("harbour"));
+    let write = |file: &str, tensors: &[(&str, &[usize])]| {
+        fs::write(folder.path().join(file), safetensors(tensors)).unwrap();
+    };
+    let key = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight";
+    write("lines.safetensors", &[("controlnet_cond_embedding.conv_in.bias", &[4]), (key, &[8, 768])]);
+    write("vae.safetensors", &[("encoder.conv_in.bias", &[4]), ("decoder.conv_in.bias", &[4])]);
+    write("clip_l.safetensors", &[("text_model.embeddings.token_embedding.weight", &[4, 768])]);
+    let unet = ["input_blocks.0.0.weight", "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"];
+    let unet = unet.map(|name| format!("model.diffusion_model.{name}"));
+    write("unet.safetensors", &[(&unet[0], &[4, 4, 3, 3]), (&unet[1], &[8, 2048])]);
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "unet.safetensors");
+    let path = |file: &str| folder.path().join(file).display().to_string();
+    let requested = |panel: &mut Panel| {
+        press(panel, "Apply");
+        let requested = panel.state_mut().apply_requests();
+        let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+        let style = style.clone();
+        panel.run_steps(2);
+        *style
+    };
+
+    press(&mut panel, "Use harbour");
+    press(&mut panel, "Use lines.safetensors for");
+    press(&mut panel, "adapter for scribbles");
+    press(&mut panel, "Use as VAE: vae.safetensors");
+    press(&mut panel, "Use as text encoder: clip_l.safetensors");
+    assert!(has(&panel, "In use as adapter for scribbles"));
+    let style = requested(&mut panel);
+    let scribble = ("adapters/scribble".to_owned(), path("lines.safetensors"));
+    assert_eq!(style.components, [scribble].into());
+    assert_eq!(style.vae, Some(path("vae.safetensors")));
+    assert_eq!(style.text_encoders, [path("clip_l.safetensors")]);
+
+    // The ControlNet is for Stable Diffusion 1, and the other model for XL, which lacks both.
+    press(&mut panel, "Remove vae.safetensors");
+    let lacks = "Has no text encoder and no VAE";
+    assert!(has(&panel, lacks));
+    press(&mut panel, "Use unet.safetensors");
+    assert!(has(&panel, lacks));
+    press(&mut panel, "Use as VAE: vae.safetensors");
+    assert!(!has(&panel, lacks), "the style names what the model lacks");
+    let style = requested(&mut panel);
+    assert_eq!(style.model, path("unet.safetensors"));
+    assert!(style.components.is_empty());
+    press(&mut panel, "Use lines.safetensors for");
+    assert!(!has(&panel, "adapter for scribbles"), "it does not fit the model");
+}
+
+#[test]
 fn a_folder_that_is_missing_is_told_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("gone");

@@ -1,6 +1,6 @@
 //! What is drawn: recipes, and for edits the picture that is edited.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use bevy_illustrator::{
     generator::Inputs,
@@ -158,6 +158,7 @@ fn recipe(prompt: &str) -> Recipe {
         vae: None,
         text_encoders: Vec::new(),
         loras: Vec::new(),
+        components: BTreeMap::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),
         score: false,

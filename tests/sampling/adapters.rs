@@ -26,10 +26,10 @@ use tempfile::TempDir;
 
 use super::{assert_near, fixture, tensors};
 
-const SIZE: Size = Size::new(64, 48);
+pub(super) const SIZE: Size = Size::new(64, 48);
 /// The weight in `tests/reference/adapters.py`.
 const WEIGHT: f32 = 0.8;
-const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
+pub(super) const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 
 /// Copies the files of `tests/reference/fixtures` into a folder.
 pub(super) fn copy(from: &str, to: &Path) {
@@ -47,14 +47,14 @@ pub(super) fn copy(from: &str, to: &Path) {
 }
 
 /// The model `sd1` with the ControlNet for this use.
-fn control_folder(usage: &str) -> TempDir {
+pub(super) fn control_folder(usage: &str) -> TempDir {
     let folder = folder(&[]);
     copy("sd1_control_net", &folder.path().join("adapters").join(usage));
     folder
 }
 
 /// The tensors of an adapter in the file `to` of the model `sd1`, by the original names in `single_files/NAMES.json`.
-fn single_file(weights: &str, names: &str, to: &str) -> TempDir {
+pub(super) fn single_file(weights: &str, names: &str, to: &str) -> TempDir {
     let folder = folder(&[]);
     let names = fs::read(fixture(&format!("single_files/{names}.json"))).unwrap();
     let names: HashMap<String, String> = serde_json::from_slice(&names).unwrap();
@@ -68,7 +68,7 @@ fn single_file(weights: &str, names: &str, to: &str) -> TempDir {
 }
 
 /// The model `sd1` with these files of `sd1_adapters` below `adapters`.
-fn folder(adapters: &[(&str, &str)]) -> TempDir {
+pub(super) fn folder(adapters: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy("sd1", folder.path());
     for (from, to) in adapters {
@@ -79,8 +79,8 @@ fn folder(adapters: &[(&str, &str)]) -> TempDir {
 
 const OUTLINE: (&str, &str) = ("full", "outline");
 const SCRIBBLE: (&str, &str) = ("full", "scribble");
-const ENCODER: (&str, &str) = ("image_encoder", "image_encoder");
-const PLAIN: (&str, &str) = ("plain.safetensors", "style/ip-adapter_sd15.safetensors");
+pub(super) const ENCODER: (&str, &str) = ("image_encoder", "image_encoder");
+pub(super) const PLAIN: (&str, &str) = ("plain.safetensors", "style/ip-adapter_sd15.safetensors");
 const PLUS: (&str, &str) = ("plus.safetensors", "style/ip-adapter-plus_sd15.safetensors");
 const CONTENT: (&str, &str) = ("plus.safetensors", "content/ip-adapter-plus_sd15.safetensors");
 const REFERENCE: (&str, &str) = ("plain.safetensors", "reference/ip-adapter_sd15.safetensors");
@@ -105,7 +105,7 @@ fn picture(channels: &Tensor) -> RgbaImage {
 }
 
 /// A drawing of a disc.
-fn disc() -> RgbaImage {
+pub(super) fn disc() -> RgbaImage {
     RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {
         let distance = (x as f32 - 24.0).hypot(y as f32 - 20.0);
         if distance < 15.0 { Rgba([20, 40, 200, 255]) } else { Rgba([250, 240, 230, 255]) }
@@ -119,7 +119,7 @@ fn add(images: &mut Images, image: RgbaImage) -> BlobId {
 }
 
 /// An inspiration in all steps, with its image.
-fn inspiration(usage: ImageUse, image: RgbaImage, weight: f32) -> (Vec<Inspiration>, Images) {
+pub(super) fn inspiration(usage: ImageUse, image: RgbaImage, weight: f32) -> (Vec<Inspiration>, Images) {
     let mut images = Images::new();
     let kind = InspirationKind::Image(usage, add(&mut images, image));
     (vec![Inspiration { weight, to: Some(1.0), ..Inspiration::new(kind) }], images)

@@ -12,7 +12,7 @@ use bevy_illustrator::{
         ResolvedSampler, Sampler, SigmaSpacing, Size, picture_hash,
     },
 };
-use std::{path::Path, sync::Mutex};
+use std::{collections::BTreeMap, path::Path, sync::Mutex};
 
 use image::{Rgba, RgbaImage, imageops};
 
@@ -30,6 +30,7 @@ pub(super) fn recipe(steps: u32) -> Recipe {
         vae: None,
         text_encoders: Vec::new(),
         loras: Vec::new(),
+        components: BTreeMap::new(),
         inspirations: Vec::new(),
         losses: Vec::new(),
         score: false,

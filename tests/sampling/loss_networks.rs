@@ -20,7 +20,7 @@ use super::adapters::{copy, load};
 const SIZE: Size = Size::new(72, 56);
 
 /// The model `sd1` with these fixtures below `losses`.
-fn folder(networks: &[(&str, &str)]) -> TempDir {
+pub(super) fn folder(networks: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy("sd1", folder.path());
     for (from, to) in networks {
@@ -29,8 +29,8 @@ fn folder(networks: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-const CLIP: (&str, &str) = ("sd1_clip", "clip");
-const VAE: (&str, &str) = ("tiny_vae/vae", "vae");
+pub(super) const CLIP: (&str, &str) = ("sd1_clip", "clip");
+pub(super) const VAE: (&str, &str) = ("tiny_vae/vae", "vae");
 
 fn waves() -> RgbaImage {
     RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {

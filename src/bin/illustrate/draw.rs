@@ -3,6 +3,7 @@
 //! `--noise` and `--dump` allow a numerical comparison with another program.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -151,6 +152,9 @@ impl Draw {
         if optimizes && !recipe.text_encoders.is_empty() {
             return Err(DiffusionError::NoTextEncoders.into());
         }
+        if let (true, Some(component)) = (optimizes, recipe.components.keys().next()) {
+            return Err(DiffusionError::NoComponent { component: component.clone() }.into());
+        }
         let options = self.device.load_options();
         let interrupt = Interrupt::default();
         let loading = Loading::new(&interrupt);
@@ -228,6 +232,7 @@ impl Draw {
             vae: self.look.sampling.vae(None),
             text_encoders: self.look.sampling.text_encoders(&[]),
             loras: self.look.sampling.loras(&[]),
+            components: self.look.sampling.components(&BTreeMap::new()),
             inspirations,
             losses,
             score: self.best_of.is_some(),

@@ -1,6 +1,7 @@
 //! Options that commands share: model, sampling, size and device.
 
 use std::{
+    collections::BTreeMap,
     hash::{BuildHasher, Hasher, RandomState},
     path::{Component, Path, PathBuf},
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
 use bevy_illustrator::{
     diffusion::{DeviceKind, DiffusionError, LoadOptions, optimizer, scheduler},
     generator::{inspect, open_model},
-    model::{EmbeddedPackage, Package, inspect::Obstacle},
+    model::{EmbeddedPackage, Package, inspect::Obstacle, package::optional_components},
     recipe::{
         GuidanceInterval, Lora, LoraError, MAX_CANVAS_SIDE, MAX_SIDE, MIN_SIDE, PredictionType,
         Sampler, SigmaSpacing, Size, Sizes, Style,
@@ -48,6 +49,10 @@ pub(crate) struct SamplingOptions {
     /// The file of a low-rank adapter that changes the model, and its weight [default: 1]; repeat for several
     #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = lora)]
     pub(crate) lora: Vec<Lora>,
+    /// The file or the folder of an adapter or a network of losses, and the component that it is, such as
+    /// `adapters/outline:controlnet/lineart.safetensors`; repeat for several
+    #[arg(long, value_name = "COMPONENT:PATH", value_parser = component)]
+    pub(crate) component: Vec<(String, String)>,
     /// The seed of the initial noise; -1 chooses one at random and prints it
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub(crate) seed: Option<Seed>,
@@ -107,6 +112,20 @@ impl DeviceOptions {
     }
 }
 
+/// Parses the name of an optional component, and a path.
+fn component(text: &str) -> Result<(String, String), String> {
+    let known = |name: &str| optional_components().any(|known| known == name);
+    match text.split_once(':') {
+        Some((name, path)) if known(name) && !path.is_empty() => {
+            Ok((name.to_owned(), model_name(Path::new(path))))
+        }
+        _ => {
+            let known: Vec<_> = optional_components().collect();
+            Err(format!("expected COMPONENT:PATH, where COMPONENT is {}", known.join(", ")))
+        }
+    }
+}
+
 /// Parses a positive number of gigabytes. Returns bytes.
 fn gigabytes(text: &str) -> Result<u64, String> {
     match text.parse::<f64>() {
@@ -127,6 +146,7 @@ impl LookOptions {
         style.vae = self.sampling.vae(style.vae);
         style.text_encoders = self.sampling.text_encoders(&style.text_encoders);
         style.loras = self.sampling.loras(&style.loras);
+        style.components = self.sampling.components(&style.components);
         if let Some(size) = self.size {
             style.sizes = Sizes::all(size);
         }
@@ -184,6 +204,15 @@ impl SamplingOptions {
         if self.lora.is_empty() { loras.to_vec() } else { self.lora.clone() }
     }
 
+    /// The optional components with these options applied.
+    pub(crate) fn components(
+        &self,
+        components: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let given = self.component.iter().cloned();
+        components.clone().into_iter().chain(given).collect()
+    }
+
     /// Whether the model has no diffusion network.
     pub(crate) fn optimizes_latents(&self) -> bool {
         self.model_name() == LATENTS_MODEL
@@ -221,9 +250,7 @@ pub(crate) fn check_model(
     // The author may have chosen another scheduler, or draw a picture without these networks.
     obstacles.retain(|obstacle| match obstacle {
         Obstacle::DefaultScheduler { .. } | Obstacle::Optional(_) => false,
-        Obstacle::NoTextEncoder => text_encoders.is_empty(),
-        Obstacle::OnlyTransformer => text_encoders.is_empty() || vae.is_none(),
-        _ => true,
+        obstacle => !obstacle.is_solved_by(!text_encoders.is_empty(), vae.is_some()),
     });
     if obstacles.is_empty() {
         Ok(())

@@ -122,6 +122,7 @@ impl Replay {
         let encoders = &from.recipe.text_encoders;
         from.recipe.vae.iter().chain(encoders).for_each(|file| outputs.add_model(file));
         from.recipe.loras.iter().for_each(|lora| outputs.add_model(&lora.file));
+        from.recipe.components.values().for_each(|file| outputs.add_model(file));
         outputs.begin(&self.out, Format::Png, Existing::Replaced)
     }
 

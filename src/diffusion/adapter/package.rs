@@ -87,10 +87,24 @@ impl ModelAdapters {
 
     /// Checks that all adapters of a package can be loaded. It has the same files, and may have shapes only.
     pub(in crate::diffusion) fn check(&self, package: &dyn Package) -> Result<(), DiffusionError> {
-        for (usage, _) in &self.adapters {
-            if let Adapter::Ip(adapter) = self.load(*usage, package)? {
-                adapter.check_encoder(&self.load_encoder(package)?)?;
-            }
+        self.adapters.iter().try_for_each(|(usage, _)| self.check_adapter(*usage, package))
+    }
+
+    /// As [`Self::check`], for the adapter or the image encoder of a component.
+    pub(in crate::diffusion) fn check_component(
+        &self,
+        name: &str,
+        package: &dyn Package,
+    ) -> Result<(), DiffusionError> {
+        match self.adapters.iter().find(|(usage, _)| component(*usage) == name) {
+            Some((usage, _)) => self.check_adapter(*usage, package),
+            None => self.load_encoder(package).map(|_| ()),
+        }
+    }
+
+    fn check_adapter(&self, usage: ImageUse, package: &dyn Package) -> Result<(), DiffusionError> {
+        if let Adapter::Ip(adapter) = self.load(usage, package)? {
+            adapter.check_encoder(&self.load_encoder(package)?)?;
         }
         Ok(())
     }

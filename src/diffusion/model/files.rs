@@ -179,13 +179,14 @@ impl Model {
         Ok(())
     }
 
-    /// The hash of the model with its low-rank adapters, its textual inversions and another autoencoder, as 64 hex digits: that of its package,
-    /// `hash`, if there are none, and otherwise the blake3 of it and the contents of their files.
+    /// The hash of the model with its low-rank adapters, its textual inversions, another autoencoder and components of other
+    /// files, as 64 hex digits: that of its package, `hash`, if there are none, and otherwise the blake3 of it and the contents
+    /// of their files.
     #[must_use]
     pub fn hash_with_files(&self, hash: &str) -> String {
-        let of_files =
-            [self.loras.hash, self.embeddings.hash, self.vae.as_ref().map(|vae| vae.hash)];
-        if of_files == [None; 3] {
+        let of_vae = self.vae.as_ref().map(|vae| vae.hash);
+        let of_components = self.components.as_ref().map(|components| components.hash);
+        if [self.loras.hash, self.embeddings.hash, of_vae, of_components] == [None; 4] {
             return hash.to_owned();
         }
         let mut hasher = blake3::Hasher::new();
@@ -196,8 +197,11 @@ impl Model {
         if let Some(of_embeddings) = self.embeddings.hash {
             hasher.update(b"embeddings").update(of_embeddings.as_bytes());
         }
-        if let Some(vae) = &self.vae {
-            hasher.update(b"vae").update(vae.hash.as_bytes());
+        if let Some(of_vae) = of_vae {
+            hasher.update(b"vae").update(of_vae.as_bytes());
+        }
+        if let Some(of_components) = of_components {
+            hasher.update(b"components").update(of_components.as_bytes());
         }
         hasher.finalize().to_hex().to_string()
     }

@@ -88,11 +88,11 @@ impl Inspector<'_> {
 
     /// Inspects a folder that is a single component.
     fn component(&mut self) -> io::Result<(ModelKind, Vec<Part>)> {
-        self.obstacles.push(Obstacle::OnePart);
         let read = self.package.json("config.json");
         let config = self.accept(read).unwrap_or_default();
         let class = config.get("_class_name").or_else(|| config.get("architectures")?.get(0));
         let class = or_unknown(class.and_then(Value::as_str).unwrap_or_default().to_owned());
+        self.obstacles.push(Obstacle::of_component(&class));
         let part = self.weights("", &class)?;
         Ok((ModelKind::Component(class), vec![part]))
     }

@@ -14,7 +14,7 @@ use crate::{
         BaseModel,
         detect::TRANSFORMER_CLASS,
         flux2_file::Names,
-        ldm::{LdmFamily, prediction},
+        ldm::{LdmFamily, autoencoder, prediction},
     },
 };
 
@@ -122,7 +122,13 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     let base = base.or_else(|| BaseModel::of_header(&header));
     let obstacle = match &kind {
         ModelKind::LdmCheckpoint { family } if LdmFamily::from_name(family).is_some() => {
-            LdmFamily::of_unet(&header).map(|_| Obstacle::NoTextEncoder)
+            let has_text_encoders = LdmFamily::of_unet(&header).is_none();
+            match (has_text_encoders, autoencoder::is_in(&header)) {
+                (true, true) => None,
+                (false, true) => Some(Obstacle::NoTextEncoder),
+                (true, false) => Some(Obstacle::NoVae),
+                (false, false) => Some(Obstacle::OnlyUNet),
+            }
         }
         ModelKind::LdmCheckpoint { .. } => Some(Obstacle::OneFile),
         ModelKind::Component(class) => Some(Obstacle::of_component(class)),
@@ -299,9 +305,11 @@ mod tests {
             assert_eq!(found.parts[0].parameters, names.len() as u64);
             let is_model = matches!(&kind, ModelKind::LdmCheckpoint { family } if BaseModel::from_name(family).is_some());
             let has_text_encoder = names.iter().any(|name| name.starts_with("cond"));
-            assert_eq!(found.runs(), is_model && has_text_encoder, "{names:?}");
-            let lacks = found.obstacles == [Obstacle::NoTextEncoder];
-            assert_eq!(lacks, is_model && !has_text_encoder, "{names:?}");
+            // None has an autoencoder.
+            let lacks_vae = found.obstacles == [Obstacle::NoVae];
+            assert_eq!(lacks_vae, is_model && has_text_encoder, "{names:?}");
+            let lacks_both = found.obstacles == [Obstacle::OnlyUNet];
+            assert_eq!(lacks_both, is_model && !has_text_encoder, "{names:?}");
         }
     }
 

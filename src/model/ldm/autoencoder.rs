@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::AUTOENCODER;
 use crate::model::{
     ModelError, TensorSource,
-    tensors::{Stored, View, count, dims},
+    tensors::{Stored, TensorHeader, View, count, dims},
 };
 
 /// Where the file has a tensor with a name of diffusers. `levels` is the number of levels.
@@ -66,7 +67,17 @@ fn renamed(parts: &[&str], levels: usize) -> Option<(String, View)> {
 
 /// The number of levels. 0 if the tensors are not those of an autoencoder.
 pub(in crate::model) fn levels(tensors: &dyn TensorSource, prefix: &str) -> usize {
-    count(tensors, |at| format!("{prefix}encoder.down.{at}.block.0.norm1.weight"))
+    count(tensors, |at| level(prefix, at))
+}
+
+/// Whether the file of a whole model has an autoencoder.
+pub(in crate::model) fn is_in(header: &TensorHeader) -> bool {
+    header.shape(&level(AUTOENCODER, 0)).is_some()
+}
+
+/// A tensor of a level.
+fn level(prefix: &str, at: usize) -> String {
+    format!("{prefix}encoder.down.{at}.block.0.norm1.weight")
 }
 
 /// The configuration of an autoencoder whose `tensors` have the names of diffusers, with this scale of latents.

@@ -38,8 +38,8 @@ const SIZE_WIDTH: usize = 256;
 /// A tensor that marks a schedule that ends in pure noise.
 const ZERO_TERMINAL_SNR: &str = "ztsnr";
 
-/// A model in a single safetensors file in LDM: Stable Diffusion 1, 2 or XL with an autoencoder, and with or without text
-/// encoders. Without them, [`with_text_encoders`](crate::model::with_text_encoders) adds those of other files.
+/// A model in a single safetensors file in LDM: Stable Diffusion 1, 2 or XL, with or without text encoders and autoencoder.
+/// [`with_text_encoders`](crate::model::with_text_encoders) and [`with_vae`](crate::model::with_vae) add those of other files.
 ///
 /// The configurations follow from the tensors. The scheduler, the numbers that no tensor tells, and the prediction type if the
 /// file does not tell it, are those of the published models. The tokenizer is that of CLIP.
@@ -52,7 +52,7 @@ pub struct Checkpoint {
     has_text_encoders: bool,
     /// Whether the UNet also reads a mask and a masked picture.
     is_inpainting: bool,
-    /// The levels of the autoencoder.
+    /// The levels of the autoencoder. 0 if the file has none.
     levels: usize,
     licence: Option<String>,
     /// The other files of a folder with this model.
@@ -63,7 +63,7 @@ impl Checkpoint {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// [`ModelError::Unsupported`] if it is not a whole model of these families. Otherwise if it cannot be read, is not a
+    /// [`ModelError::Unsupported`] if it is not a model of these families. Otherwise if it cannot be read, is not a
     /// safetensors file, or lacks a tensor.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_owned();
@@ -122,8 +122,12 @@ impl Checkpoint {
             index[tokenizer] = json!(["transformers", "CLIPTokenizer"]);
             files.extend(tokenizer::files(tokenizer, layout.pad()));
         }
-        let vae =
-            autoencoder::config(&*self.tensors("vae")?, self.levels, self.family.scaling_factor())?;
+        let scaling_factor = self.family.scaling_factor();
+        let vae = match self.levels {
+            // What the tensors of another file do not tell.
+            0 => json!({"scaling_factor": scaling_factor}),
+            levels => autoencoder::config(&*self.tensors("vae")?, levels, scaling_factor)?,
+        };
         configs.push(("vae".to_owned(), vae));
         configs.push(("unet".to_owned(), self.unet_config(pooled)?));
         files.insert(INDEX.to_owned(), index.to_string().into_bytes());
@@ -190,6 +194,9 @@ impl Checkpoint {
         if !self.has_text_encoders && file.starts_with("text_encoder") {
             return ModelError::NoTextEncoder { file: self.location(file) };
         }
+        if self.levels == 0 && file.starts_with("vae") {
+            return ModelError::NoVae { file: self.location(file) };
+        }
         let hint = "a model in a single file has no other files".to_owned();
         ModelError::Missing { file: self.location(file), hint }
     }
@@ -218,6 +225,10 @@ impl Package for Checkpoint {
         self.files.contains_key(file)
     }
 
+    fn has_component(&self, part: &str) -> bool {
+        self.has(&config_file(part)) && (part != "vae" || self.levels > 0)
+    }
+
     fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
         let found = self.files.get(file).ok_or_else(|| self.missing(file))?;
         Ok(Cow::Borrowed(found))
@@ -232,7 +243,8 @@ impl Package for Checkpoint {
         };
         let is_missing = match encoder {
             Some(_) => !self.has_text_encoders,
-            None => !["unet", "vae"].contains(&part),
+            None if part == "vae" => self.levels == 0,
+            None => part != "unet",
         };
         if is_missing {
             return Err(self.missing(&config_file(part)));

@@ -15,24 +15,30 @@ use super::{FolderPackage, Package, config_file, hash_reader};
 use crate::{
     control::Interrupt,
     foreign,
-    model::{ModelError, tensors::TensorSource},
+    model::{
+        ModelError,
+        detect::TOKENIZER_FILES,
+        tensors::{TensorFiles, TensorSource},
+    },
 };
 
 /// Opens the tensors of a component.
 pub(in crate::model) type OpenTensors =
     dyn Fn() -> Result<Box<dyn TensorSource>, ModelError> + Send + Sync;
 
-/// Replaces one component of another package, or adds it: its configuration and its tensors. The contents of their files are part
-/// of the identity of the package.
+/// Replaces one component of another package, or adds it: its configuration, its tensors and its tokenizer. The contents of their
+/// files are part of the identity of the package.
 #[derive(Clone)]
 pub struct Overlay {
     package: Arc<dyn Package>,
     component: &'static str,
     /// The file that stands for the configuration in error messages.
     location: String,
-    config: Value,
-    /// The files that the package has instead of its own, by their names: the configuration, and others of the component.
+    /// The files that the package has instead of its own, by their names: the configuration if there is one, and others of
+    /// the component.
     contents: BTreeMap<String, Vec<u8>>,
+    /// The folder of the component, if it is one.
+    folder: Option<FolderPackage>,
     open: Arc<OpenTensors>,
     /// The files of the component.
     files: Vec<PathBuf>,
@@ -49,7 +55,26 @@ impl Overlay {
     ) -> Self {
         let contents = contents(component, &config);
         let (location, files) = (file.display().to_string(), vec![file.to_owned()]);
-        Self { package, component, location, config, contents, open, files }
+        Self { package, component, location, contents, folder: None, open, files }
+    }
+
+    /// Replaces `component` of `package` by a file without a configuration: an adapter, whose kind its tensors tell.
+    ///
+    /// # Errors
+    /// If it is no safetensors file.
+    pub(in crate::model) fn of_adapter(
+        package: Arc<dyn Package>,
+        component: &'static str,
+        file: &Path,
+    ) -> Result<Self, ModelError> {
+        TensorFiles::open(file)?;
+        let (location, files) = (file.display().to_string(), vec![file.to_owned()]);
+        let open = {
+            let file = file.to_owned();
+            move || Ok(Box::new(TensorFiles::open(&file)?) as Box<dyn TensorSource>)
+        };
+        let (contents, open) = (BTreeMap::new(), Arc::new(open));
+        Ok(Self { package, component, location, contents, folder: None, open, files })
     }
 
     /// Also replaces these files of the package, by their names. Their contents come from the file of the component.
@@ -71,12 +96,22 @@ impl Overlay {
         let folder = FolderPackage::at(path);
         let config = folder.config("")?;
         let weights = folder.weight_files("")?;
-        let files = ["config.json".to_owned()].into_iter().chain(weights);
-        let files = files.map(|file| path.join(file)).collect();
+        let tokenizer = TOKENIZER_FILES.into_iter().filter(|file| folder.has(file));
+        let files = ["config.json"].into_iter().chain(tokenizer).map(str::to_owned);
+        let files = files.chain(weights).map(|file| path.join(file)).collect();
         let location = folder.location("config.json");
         let contents = contents(component, &config);
-        let open = Arc::new(move || folder.tensors(""));
-        Ok(Self { package, component, location, config, contents, open, files })
+        let open = {
+            let folder = folder.clone();
+            Arc::new(move || folder.tensors(""))
+        };
+        let folder = Some(folder);
+        Ok(Self { package, component, location, contents, folder, open, files })
+    }
+
+    /// The name of a file in the folder of the component.
+    fn in_component<'a>(&self, file: &'a str) -> Option<&'a str> {
+        file.strip_prefix(self.component)?.strip_prefix('/')
     }
 
     /// The blake3 of the files of the component.
@@ -101,12 +136,11 @@ fn contents(component: &str, config: &Value) -> BTreeMap<String, Vec<u8>> {
 
 impl fmt::Debug for Overlay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { package, component, location, config, .. } = self;
+        let Self { package, component, location, .. } = self;
         f.debug_struct("Overlay")
             .field("package", package)
             .field("component", component)
             .field("location", location)
-            .field("config", config)
             .finish_non_exhaustive()
     }
 }
@@ -117,14 +151,20 @@ impl Package for Overlay {
     }
 
     fn location(&self, file: &str) -> String {
-        match self.contents.contains_key(file) {
-            true => self.location.clone(),
-            false => self.package.location(file),
+        match (self.in_component(file), &self.folder) {
+            (Some(file), Some(folder)) => folder.location(file),
+            (Some(_), None) => self.location.clone(),
+            (None, _) if self.contents.contains_key(file) => self.location.clone(),
+            (None, _) => self.package.location(file),
         }
     }
 
     fn has(&self, file: &str) -> bool {
-        self.contents.contains_key(file) || self.package.has(file)
+        let elsewhere = || match (self.in_component(file), &self.folder) {
+            (Some(file), folder) => folder.as_ref().is_some_and(|folder| folder.has(file)),
+            (None, _) => self.package.has(file),
+        };
+        self.contents.contains_key(file) || elsewhere()
     }
 
     fn has_component(&self, part: &str) -> bool {
@@ -132,9 +172,16 @@ impl Package for Overlay {
     }
 
     fn file(&self, file: &str) -> Result<Cow<'_, [u8]>, ModelError> {
-        match self.contents.get(file) {
-            Some(contents) => Ok(Cow::Borrowed(contents)),
-            None => self.package.file(file),
+        if let Some(contents) = self.contents.get(file) {
+            return Ok(Cow::Borrowed(contents));
+        }
+        match (self.in_component(file), &self.folder) {
+            (Some(file), Some(folder)) => folder.file(file),
+            (Some(_), None) => Err(ModelError::Missing {
+                file: self.location.clone(),
+                hint: format!("this file has no {file}: choose a folder with all files"),
+            }),
+            (None, _) => self.package.file(file),
         }
     }
 
@@ -174,7 +221,7 @@ impl Package for Overlay {
 
     fn config(&self, part: &str) -> Result<Value, ModelError> {
         match part == self.component {
-            true => Ok(self.config.clone()),
+            true => self.json(&config_file(part)),
             false => self.package.config(part),
         }
     }

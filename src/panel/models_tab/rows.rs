@@ -9,6 +9,7 @@ use crate::{
     memory::{Fit, Memory},
     model::{
         BaseModel,
+        inspect::Obstacle,
         licence::{Sale, Terms},
     },
     panel::{style_draft::set_model, theme, widgets::byte_size},
@@ -31,6 +32,7 @@ pub(super) fn built_in(ui: &mut Ui, style: &mut Style, filter: &str) {
             if chosen {
                 set_model(style, name.to_owned());
                 style.loras.clear();
+                style.components.clear();
             }
         }
     }
@@ -56,8 +58,7 @@ pub(super) fn model(
         }
         licence_label(ui, model.inspection.licence.as_deref(), model.inspection.terms());
         for obstacle in &model.inspection.obstacles {
-            let text = RichText::new(obstacle.to_string()).small().color(theme::WARNING);
-            ui.add(Label::new(text).wrap());
+            obstacle_label(ui, obstacle, is_used.then_some(&*style));
         }
         more(ui, is_used);
     });
@@ -67,7 +68,31 @@ pub(super) fn model(
             let of_lora = find(all, &lora.file);
             of_lora.is_none_or(|lora| fits(lora.inspection.base, model.inspection.base))
         });
+        style.components.retain(|_, file| {
+            let found = find(all, file);
+            found.is_none_or(|found| fits(found.inspection.base, model.inspection.base))
+        });
     }
+}
+
+/// A reason why a model does not run, or runs only in part. `style` is the style that uses it.
+fn obstacle_label(ui: &mut Ui, obstacle: &Obstacle, style: Option<&Style>) {
+    let is_solved = |style: &Style| {
+        obstacle.is_solved_by(!style.text_encoders.is_empty(), style.vae.is_some())
+    };
+    let text = match obstacle {
+        obstacle if style.is_some_and(is_solved) => return,
+        Obstacle::NoTextEncoder => {
+            "Has no text encoder: use one below, under Components".to_owned()
+        }
+        Obstacle::NoVae => "Has no VAE: use one below, under Components".to_owned(),
+        obstacle if obstacle.is_solved_by(true, true) => {
+            "Has no text encoder and no VAE: use some below, under Components".to_owned()
+        }
+        other => other.to_string(),
+    };
+    let color = if style.is_some() { theme::ERROR } else { theme::WARNING };
+    ui.add(Label::new(RichText::new(text).small().color(color)).wrap());
 }
 
 /// A LoRA. `all` are the files that were found.
@@ -233,16 +258,16 @@ pub(super) fn licence_label(ui: &mut Ui, licence: Option<&str>, terms: Option<&T
     }
 }
 
-/// Whether a LoRA of one base works with a model of another. An unknown base may work.
-fn fits(lora: Option<BaseModel>, model: Option<BaseModel>) -> bool {
+/// Whether a LoRA or a component of one base works with a model of another. An unknown base may work.
+pub(super) fn fits(lora: Option<BaseModel>, model: Option<BaseModel>) -> bool {
     lora.is_none() || model.is_none() || lora == model
 }
 
-fn find<'a>(all: &'a [FoundModel], path: &str) -> Option<&'a FoundModel> {
+pub(super) fn find<'a>(all: &'a [FoundModel], path: &str) -> Option<&'a FoundModel> {
     all.iter().find(|found| found.path == Path::new(path))
 }
 
-fn capitalized(text: &str) -> String {
+pub(super) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(letters).collect()

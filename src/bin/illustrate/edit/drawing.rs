@@ -1,6 +1,7 @@
 //! Drawing an edit, whichever command describes it.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -160,6 +161,7 @@ impl EditOptions {
             vae: self.sampling.vae(None),
             text_encoders: self.sampling.text_encoders(&[]),
             loras: self.sampling.loras(&[]),
+            components: self.sampling.components(&BTreeMap::new()),
             inspirations: inspirations.clone(),
             losses: losses.clone(),
             score: score || self.best_of.is_some(),

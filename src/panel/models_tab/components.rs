@@ -1,0 +1,107 @@
+//! The rows of components that are files of their own: autoencoders, text encoders, adapters and networks of losses.
+
+use egui::{Button, Label, Response, RichText, Ui};
+
+use super::rows::{capitalized, card, find, fits, named};
+use crate::{
+    generator::FoundModel,
+    model::ComponentPlace,
+    panel::{theme, widgets::byte_size},
+    recipe::{
+        Style,
+        style::{BUILT_IN_MODEL, LATENTS_MODEL},
+    },
+};
+
+/// The text encoders of Stable Diffusion XL.
+const MAX_TEXT_ENCODERS: usize = 2;
+
+/// A component that a model can use. `all` are the files that were found.
+pub(super) fn component(ui: &mut Ui, found: &FoundModel, style: &mut Style, all: &[FoundModel]) {
+    let (path, name) = (found.path_name(), found.name());
+    let places = found.inspection.places();
+    let used = places.iter().copied().find(|place| is_in(style, *place, &path));
+    let base = found.inspection.base;
+    let of_model = find(all, &style.model).and_then(|model| model.inspection.base);
+    let is_built_in = [BUILT_IN_MODEL, LATENTS_MODEL].contains(&style.model.as_str());
+    let is_enabled = fits(base, of_model) && !is_built_in;
+    let mut chosen = None;
+    let response = card(
+        ui,
+        &name,
+        used.is_some(),
+        |ui| match (used, places) {
+            (Some(_), _) => named(ui.button("Remove"), &format!("Remove {name}")),
+            (None, [place]) => {
+                let text = format!("Use as {}", place.name());
+                let response = ui.add_enabled(is_enabled, Button::new(&text));
+                if response.clicked() {
+                    chosen = Some(*place);
+                }
+                explained(response, &format!("{text}: {name}"))
+            }
+            (None, places) => {
+                let menu = |ui: &mut Ui| {
+                    for place in places {
+                        if ui.button(place.name()).clicked() {
+                            chosen = Some(*place);
+                        }
+                    }
+                };
+                let button = |ui: &mut Ui| ui.menu_button("Use for…", menu).response;
+                explained(ui.add_enabled_ui(is_enabled, button).inner, &format!("Use {name} for"))
+            }
+        },
+        |ui| {
+            let kind = found.inspection.kind.to_string();
+            let text = format!("{}, {}", capitalized(&kind), byte_size(found.inspection.bytes()));
+            ui.add(Label::new(theme::small(text)).wrap()).on_hover_text(&path);
+            if let Some(place) = used {
+                let text = RichText::new(format!("In use as {}", place.name()));
+                ui.label(text.small().color(theme::WEAK));
+            }
+        },
+    );
+    match (used, chosen) {
+        (Some(place), _) if response.clicked() => remove(style, place, &path),
+        (None, Some(place)) => put(style, place, path),
+        _ => {}
+    }
+}
+
+/// A button that needs a fitting model.
+fn explained(button: Response, name: &str) -> Response {
+    let wrong = "It does not fit the chosen model. Choose a model of the same base first";
+    named(button.on_disabled_hover_text(wrong), name)
+}
+
+fn is_in(style: &Style, place: ComponentPlace, path: &str) -> bool {
+    match place {
+        ComponentPlace::Vae => style.vae.as_deref() == Some(path),
+        ComponentPlace::TextEncoder => style.text_encoders.iter().any(|it| it == path),
+        ComponentPlace::Optional(component) => {
+            style.components.get(component).is_some_and(|it| it == path)
+        }
+    }
+}
+
+fn put(style: &mut Style, place: ComponentPlace, path: String) {
+    match place {
+        ComponentPlace::Vae => style.vae = Some(path),
+        ComponentPlace::TextEncoder => {
+            style.text_encoders.truncate(MAX_TEXT_ENCODERS - 1);
+            style.text_encoders.push(path);
+        }
+        ComponentPlace::Optional(component) => {
+            style.components.insert(component.to_owned(), path);
+        }
+    }
+}
+
+fn remove(style: &mut Style, place: ComponentPlace, path: &str) {
+    match place {
+        ComponentPlace::Vae => style.vae = None,
+        ComponentPlace::TextEncoder => style.text_encoders.retain(|it| it != path),
+        ComponentPlace::Optional(component) => drop(style.components.remove(component)),
+    }
+}
