@@ -10,6 +10,7 @@ mod catalogue;
 mod component_file;
 pub mod detect;
 mod error;
+mod finetune;
 mod flux2_file;
 #[cfg(feature = "hub")]
 pub mod hub;
@@ -30,6 +31,7 @@ pub use card::{Abilities, ModelCard, ModelDefaults};
 pub use catalogue::CatalogueEntry;
 pub use component_file::{ComponentPlace, with_component};
 pub use error::ModelError;
+pub use finetune::Finetune;
 pub(crate) use flux2_file::original_layer as flux2_original_layer;
 pub use flux2_file::{Flux2File, with_transformer};
 pub use json::parse_json;

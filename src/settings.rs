@@ -6,7 +6,7 @@
 //! `BEVY_ILLUSTRATOR_CONFIG` names.
 
 mod file;
-mod predictions;
+mod told;
 
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
@@ -39,10 +39,14 @@ pub struct Settings {
 }
 
 /// What the author told about a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ToldModel {
     /// What the denoiser predicts.
-    pub prediction_type: PredictionType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction_type: Option<PredictionType>,
+    /// The name of its line of [finetunes](crate::model::Finetune), or of its base model if it is of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finetune: Option<String>,
     /// The length of the file: only a file of this length can be this model.
     pub bytes: u64,
 }

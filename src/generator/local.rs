@@ -18,14 +18,14 @@ use crate::{
         lora::LoraFile,
     },
     model::{
-        EmbeddedPackage, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
+        EmbeddedPackage, Finetune, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
         inspect::{Inspection, Obstacle},
         ldm::Checkpoint,
         package::PinnedPackage,
         with_text_encoders, with_vae,
     },
-    recipe::{PictureEdit, PredictionType, Recipe, Size, style::BUILT_IN_MODEL},
-    settings::SettingsFile,
+    recipe::{PictureEdit, Recipe, Size, style::BUILT_IN_MODEL},
+    settings::{SettingsFile, ToldModel},
 };
 
 /// The component of an autoencoder.
@@ -165,7 +165,17 @@ impl ModelLoader for LocalModels {
     }
 
     fn defaults(&self, model: &str) -> Option<ModelDefaults> {
-        ModelDefaults::of(&*open_package(model).ok()?).ok()
+        let defaults = ModelDefaults::of(&*open_package(model).ok()?).ok()?;
+        // The author waits for the answer, so that no file is hashed for it.
+        let no_hashing = Interrupt::default();
+        no_hashing.cancel();
+        let told = self.settings.as_ref();
+        let told = told.and_then(|settings| settings.told(Path::new(model), &no_hashing).ok());
+        let finetune = told.and_then(|told| Finetune::find(&told.finetune?));
+        Some(match finetune {
+            Some(finetune) => finetune.defaults(defaults),
+            None => defaults,
+        })
     }
 }
 
@@ -287,8 +297,8 @@ pub fn prepare_model(
     Ok(as_told(card, model, settings.as_ref(), recipe, interrupt))
 }
 
-/// The card of a model with the prediction type that the author told. If a recipe leaves it to the model and the model has
-/// another one by itself, it is part of the hash: the same recipe draws other pictures.
+/// The card of a model with the prediction type and the line of finetunes that the author told. If a recipe leaves them to the
+/// model, and the model has others by itself, they are part of the hash: the same recipe draws other pictures.
 fn as_told(
     mut card: ModelCard,
     model: &Model,
@@ -296,29 +306,38 @@ fn as_told(
     recipe: &Recipe,
     interrupt: &Interrupt,
 ) -> ModelCard {
-    let told = settings.and_then(|settings| told_prediction(settings, &recipe.model, interrupt));
+    let ToldModel { prediction_type: told, finetune, .. } =
+        settings.map(|it| told_model(it, &recipe.model, interrupt)).unwrap_or_default();
+    if let Some(finetune) = finetune.as_deref().and_then(Finetune::find) {
+        let defaults = finetune.defaults(card.defaults.clone());
+        if recipe.sampler.resolve(&defaults) != recipe.sampler.resolve(&card.defaults) {
+            card.hash = hash_with(&card.hash, "finetune", &finetune.name);
+        }
+        card.defaults = defaults;
+    }
     let told = told.filter(|told| model.prediction_type() != Some(told.name()));
     card.defaults.prediction_type = told;
     if let (Some(told), None) = (told, recipe.sampler.prediction_type) {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(card.hash.as_bytes()).update(b"prediction_type");
-        card.hash = hasher.update(told.name().as_bytes()).finalize().to_hex().to_string();
+        card.hash = hash_with(&card.hash, "prediction_type", told.name());
     }
     card
 }
 
-/// The remembered prediction type of a model in a single file. If the settings cannot be read, the picture is drawn without it.
-fn told_prediction(
-    settings: &SettingsFile,
-    model: &str,
-    interrupt: &Interrupt,
-) -> Option<PredictionType> {
+/// The hash of a model with something that the author told.
+fn hash_with(hash: &str, what: &str, told: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(hash.as_bytes()).update(what.as_bytes()).update(told.as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
+
+/// What the author told about a model in a single file. If the settings cannot be read, the picture is drawn without it.
+fn told_model(settings: &SettingsFile, model: &str, interrupt: &Interrupt) -> ToldModel {
     if model == BUILT_IN_MODEL {
-        return None;
+        return ToldModel::default();
     }
-    settings.prediction_type(Path::new(model), interrupt).unwrap_or_else(|error| {
-        log::error!("what the model {model} predicts is not known: {error}");
-        None
+    settings.told(Path::new(model), interrupt).unwrap_or_else(|error| {
+        log::error!("what you told about the model {model} is not known: {error}");
+        ToldModel::default()
     })
 }
 

@@ -40,9 +40,7 @@ impl ComponentPlace {
             "CLIPTextModel" | "CLIPTextModelWithProjection" | "Qwen3ForCausalLM" | "Qwen3Model" => {
                 &[Self::TextEncoder]
             }
-            "CLIPVisionModel" | "CLIPVisionModelWithProjection" => {
-                &[Self::Optional(IMAGE_ENCODER)]
-            }
+            "CLIPVisionModel" | "CLIPVisionModelWithProjection" => &[Self::Optional(IMAGE_ENCODER)],
             "CLIPModel" => &[Self::Optional(LOSS_ENCODER), Self::Optional(IMAGE_ENCODER)],
             "ControlNetModel" => &[
                 Self::Optional("adapters/outline"),
@@ -59,6 +57,21 @@ impl ComponentPlace {
             ],
             _ => &[],
         }
+    }
+
+    /// What a component of this class is, in words, if it has a place.
+    pub(super) fn name_of_class(class: &str) -> Option<&'static str> {
+        Some(match class {
+            "AutoencoderKL" | "AutoencoderKLFlux2" => "an autoencoder (VAE)",
+            "AutoencoderTiny" => "a small autoencoder (TAESD)",
+            "CLIPTextModel" | "CLIPTextModelWithProjection" => "a text encoder",
+            "CLIPVisionModel" | "CLIPVisionModelWithProjection" => "an image encoder",
+            "CLIPModel" => "an encoder of images and texts",
+            "ControlNetModel" => "a ControlNet",
+            "T2IAdapter" => "a T2I-Adapter",
+            "IPAdapter" => "an IP-Adapter",
+            _ => return None,
+        })
     }
 
     /// The display name.
@@ -138,8 +151,7 @@ fn with_image_encoder(package: Arc<dyn Package>, path: &Path) -> Result<Overlay,
 fn image_encoder_config(tensors: &dyn TensorSource) -> Result<Value, ModelError> {
     let model = "vision_model.";
     let layer = |at: usize| format!("{model}encoder.layers.{at}.");
-    let [width, _, patch, _] =
-        dims(tensors, &format!("{model}embeddings.patch_embedding.weight"))?;
+    let [width, _, patch, _] = dims(tensors, &format!("{model}embeddings.patch_embedding.weight"))?;
     let [positions, _] = dims(tensors, &format!("{model}embeddings.position_embedding.weight"))?;
     let [inner, _] = dims(tensors, &format!("{}mlp.fc1.weight", layer(0)))?;
     let projected = tensors.shape("visual_projection.weight").and_then(|it| it.first().copied());
@@ -244,7 +256,8 @@ mod tests {
 
     #[test]
     fn every_optional_component_has_a_class_and_a_name() {
-        let classes = ["AutoencoderTiny", "CLIPModel", "ControlNetModel", "IPAdapter", "T2IAdapter"];
+        let classes =
+            ["AutoencoderTiny", "CLIPModel", "ControlNetModel", "IPAdapter", "T2IAdapter"];
         let places = classes.map(ComponentPlace::of_class).concat();
         for component in optional_components() {
             let place = ComponentPlace::Optional(component);

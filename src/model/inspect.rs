@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, io, path::Path};
 use serde::{Serialize, Serializer};
 
 use super::{
-    BaseModel, ComponentPlace,
+    BaseModel, ComponentPlace, Finetune,
     detect::{self, TRANSFORMER_CLASS, WeightsInMemory},
     ldm,
     licence::Terms,
@@ -322,6 +322,13 @@ impl Inspection {
         matches!(self.kind, ModelKind::LdmCheckpoint { .. }) && self.prediction_type.is_none()
     }
 
+    /// The lines of finetunes that it may be of, if no tensor tells it. Empty if nothing depends on it: a folder tells its own
+    /// settings.
+    pub fn possible_finetunes(&self) -> impl Iterator<Item = &'static Finetune> {
+        let base = self.base.filter(|_| matches!(self.kind, ModelKind::LdmCheckpoint { .. }));
+        base.into_iter().flat_map(Finetune::of_base)
+    }
+
     /// Whether it is a low-rank adapter that works here, with a model of the same base.
     #[must_use]
     pub fn is_usable_lora(&self) -> bool {
@@ -451,7 +458,10 @@ impl std::fmt::Display for ModelKind {
                 Some((family, component)) => {
                     write!(f, "the {} of {} ({class})", component.name, family.name)
                 }
-                None => write!(f, "a single component of a diffusers model ({class})"),
+                None => match ComponentPlace::name_of_class(class) {
+                    Some(name) => write!(f, "{name} ({class})"),
+                    None => write!(f, "a single component of a diffusers model ({class})"),
+                },
             },
             Self::Lora => f.write_str("a low-rank adapter (LoRA)"),
             Self::Embedding => f.write_str("an embedding (textual inversion)"),

@@ -1,10 +1,12 @@
 //! The models tab: the models, LoRAs and other files on this machine, and models to download. A model and LoRAs are chosen
 //! for the draft of the style.
 
+mod answers;
 mod budget;
 mod components;
 #[cfg(feature = "hub")]
 mod fetch;
+mod finetunes;
 mod folders;
 mod predictions;
 #[cfg(feature = "hub")]
@@ -26,6 +28,7 @@ use super::{
 use crate::model::hub::Hub;
 use crate::{generator::FoundModel, memory::Memory, recipe::Style, settings::SettingsFile};
 use budget::BudgetForm;
+use finetunes::FinetuneForm;
 use folders::FoldersForm;
 use predictions::PredictionForm;
 use search::ModelSearch;
@@ -39,6 +42,7 @@ pub(super) struct ModelsTab {
     /// The settings of the user. `None` if there is no folder for them.
     settings: Option<SettingsFile>,
     predictions: PredictionForm,
+    finetunes: FinetuneForm,
     budget: BudgetForm,
     /// `None` until the tab is shown.
     search: Option<ModelSearch>,
@@ -70,6 +74,7 @@ impl Default for ModelsTab {
             folders: FoldersForm::default(),
             settings: SettingsFile::from_env().ok(),
             predictions: PredictionForm::default(),
+            finetunes: FinetuneForm::default(),
             budget: BudgetForm::default(),
             search: None,
             filter: String::new(),
@@ -155,10 +160,10 @@ impl ModelsTab {
         ui.add(theme::field(&mut self.filter, 1, "Filter by name"));
         let filter = self.filter.to_lowercase();
         let is_shown = |model: &&FoundModel| model.name().to_lowercase().contains(&filter);
-        let (models, others): (Vec<_>, Vec<_>) =
-            found.iter().filter(is_shown).partition(|it| {
-                it.inspection.is_usable_model() || it.inspection.is_incomplete_model()
-            });
+        let (models, others): (Vec<_>, Vec<_>) = found
+            .iter()
+            .filter(is_shown)
+            .partition(|it| it.inspection.is_usable_model() || it.inspection.is_incomplete_model());
         let (loras, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|it| it.inspection.is_usable_lora());
         let (components, others): (Vec<_>, Vec<_>) =
@@ -167,12 +172,16 @@ impl ModelsTab {
         theme::section(ui, "Models");
         rows::built_in(ui, style, &filter);
         self.predictions.finish(ui);
+        self.finetunes.finish(ui);
         let is_set = style.sampler.prediction_type.is_some();
         for model in models {
             rows::model(ui, model, memory, style, found, |ui, is_used| {
                 if let Some(settings) = &self.settings {
-                    let remembered = search.prediction_type(&model.path);
-                    self.predictions.show(ui, settings, model, remembered, is_used, is_set);
+                    let told = search.told(&model.path);
+                    let finetune = told.and_then(|told| told.finetune.as_deref());
+                    self.finetunes.show(ui, settings, model, finetune, is_used);
+                    let predicted = told.and_then(|told| told.prediction_type);
+                    self.predictions.show(ui, settings, model, predicted, is_used, is_set);
                 }
                 removal(ui, &mut self.downloads, model, is_used);
             });

@@ -330,3 +330,44 @@ fn what_a_single_file_predicts_is_remembered_by_its_contents() {
     fs::create_dir(workspace.path("folder")).unwrap();
     remember("folder", "epsilon").fails_with(&["folder", "only a model in a single file"]);
 }
+
+#[test]
+fn models_remember_keeps_the_line_of_finetunes_of_a_file() {
+    let workspace = Workspace::new();
+    for (name, encoders) in [
+        (
+            "xl.safetensors",
+            &["conditioner.embedders.0.transformer.a", "conditioner.embedders.1.model.b"][..],
+        ),
+        ("sd1.safetensors", &["cond_stage_model.transformer.a"]),
+    ] {
+        let tensor =
+            |name: &&str| format!(r#""{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
+        let tensors: Vec<_> =
+            ["model.diffusion_model.a"].iter().chain(encoders).map(tensor).collect();
+        let json = format!("{{{}}}", tensors.join(","));
+        let mut file = (json.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(json.as_bytes());
+        // The length is another one for each file.
+        fs::write(workspace.path(name), file).unwrap();
+    }
+    let inspect = |name: &str, more: &[&str]| {
+        let run = workspace.run(&[&["models", "inspect", name], more].concat());
+        String::from_utf8_lossy(&run.0.stdout).into_owned()
+    };
+    let remember =
+        |name, finetune| workspace.run(&["models", "remember", name, "--finetune", finetune]);
+    assert!(inspect("xl.safetensors", &[]).contains("based on Illustrious or Pony Diffusion"));
+    assert!(!inspect("sd1.safetensors", &[]).contains("Drawn as"));
+    remember("xl.safetensors", "illustrious").exits(0);
+    assert!(inspect("xl.safetensors", &[]).contains("Drawn as: Illustrious, as you said"));
+    let json: Value = serde_json::from_str(&inspect("xl.safetensors", &["--json"])).unwrap();
+    assert_eq!(json["remembered_finetune"], "Illustrious");
+    let both = ["--finetune", "Stable Diffusion XL", "--prediction-type", "v_prediction"];
+    workspace.run(&[&["models", "remember", "xl.safetensors"], &both[..]].concat()).exits(0);
+    let found = inspect("xl.safetensors", &[]);
+    assert!(found.contains("Drawn as: Stable Diffusion XL, as you said"), "{found}");
+    assert!(found.contains("Predicts: v_prediction, as you said"), "{found}");
+    remember("xl.safetensors", "Klein").fails_with(&["Klein", "Pony Diffusion"]);
+    remember("sd1.safetensors", "Illustrious").fails_with(&["no lines of finetunes are known"]);
+}

@@ -277,6 +277,46 @@ fn a_model_is_drawn_as_the_author_told_unless_the_recipe_says_otherwise() {
     assert!(drawn(None) == plain, "the model's own type needs no answer");
 }
 
+#[test]
+fn a_model_has_the_defaults_of_the_finetune_that_the_author_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &with_clip_vocabulary(widened(tensors("sd1"))));
+    let settings = SettingsFile::in_folder(folder.path().join("settings"));
+    let mut registry = GeneratorRegistry::default();
+    let options = LoadOptions::new(DeviceKind::Cpu);
+    registry.register_loader(LocalModels::new(options).with_settings(settings.clone()));
+    let none = Interrupt::default();
+    let model = path.display().to_string();
+    let drawn = |sampler: Sampler| {
+        let recipe =
+            Recipe { sampler, ..Recipe::new("a lighthouse", Size::new(32, 32), model.clone()) };
+        let mut generator = registry.load_for(&recipe, &none).unwrap();
+        let image = generator.generate(&recipe, &Inputs::default(), &none).unwrap().image;
+        (image, generator.card().hash.clone())
+    };
+    let of_finetune = Sampler {
+        scheduler: Some("EulerAncestralDiscreteScheduler".to_owned()),
+        steps: Some(28),
+        guidance_scale: Some(6.0),
+        ..Sampler::default()
+    };
+    let plain = drawn(Sampler::default());
+    let expected = drawn(of_finetune.clone());
+    assert!(plain.0 != expected.0 && plain.1 == expected.1);
+    let before = registry.defaults(&model);
+
+    settings.remember_finetune(&path, "Illustrious", &none).unwrap();
+    let told = drawn(Sampler::default());
+    assert!(told.0 == expected.0, "the loaded model follows the answer");
+    assert_ne!(told.1, plain.1, "the same recipe draws another picture");
+    assert!(drawn(of_finetune) == expected, "the recipe leaves nothing to the model");
+    let defaults = registry.defaults(&model);
+    assert_eq!((defaults.steps, defaults.guidance_scale), (28, 6.0));
+    settings.remember_finetune(&path, "Stable Diffusion 1.x", &none).unwrap();
+    assert!(drawn(Sampler::default()) == plain);
+    assert_eq!(registry.defaults(&model), before);
+}
+
 /// The numbers are those of `sd-v1-5-inpainting`, `512-inpainting-ema` and `sd_xl_base_1.0_inpainting_0.1`.
 #[test]
 fn a_single_file_may_be_a_model_for_inpainting() {

@@ -102,12 +102,22 @@ fn components_in_a_folder_are_chosen_for_the_style() {
         fs::write(folder.path().join(file), safetensors(tensors)).unwrap();
     };
     let key = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight";
-    write("lines.safetensors", &[("controlnet_cond_embedding.conv_in.bias", &[4]), (key, &[8, 768])]);
+    write(
+        "lines.safetensors",
+        &[("controlnet_cond_embedding.conv_in.bias", &[4]), (key, &[8, 768])],
+    );
     write("vae.safetensors", &[("encoder.conv_in.bias", &[4]), ("decoder.conv_in.bias", &[4])]);
-    write("clip_l.safetensors", &[("text_model.embeddings.token_embedding.weight", &[4, 768])]);
-    let unet = ["input_blocks.0.0.weight", "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"];
+    let embeddings =
+        ["token", "position"].map(|it| format!("text_model.embeddings.{it}_embedding.weight"));
+    write("clip_l.safetensors", &[(&embeddings[0], &[4, 768]), (&embeddings[1], &[4, 768])]);
+    let unet =
+        ["input_blocks.0.0.weight", "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"];
     let unet = unet.map(|name| format!("model.diffusion_model.{name}"));
-    write("unet.safetensors", &[(&unet[0], &[4, 4, 3, 3]), (&unet[1], &[8, 2048])]);
+    let label = "model.diffusion_model.label_emb.0.0.weight";
+    write(
+        "unet.safetensors",
+        &[(&unet[0], &[4, 4, 3, 3]), (&unet[1], &[8, 2048]), (label, &[8, 4])],
+    );
     let mut panel = open_with(folder.path());
     wait_for(&mut panel, "unet.safetensors");
     let path = |file: &str| folder.path().join(file).display().to_string();
@@ -165,7 +175,7 @@ fn the_author_is_asked_once_what_a_single_file_predicts_and_may_change_the_answe
     candle_core::safetensors::save(&tensors, &file).unwrap();
     let remembered = || {
         let settings = SettingsFile::in_folder(folder.path().join(".settings"));
-        settings.prediction_type(&file, &Interrupt::default()).unwrap()
+        settings.told(&file, &Interrupt::default()).unwrap().prediction_type
     };
     let question = "This file does not say what it predicts";
     let mut panel = open_with(folder.path());
@@ -185,6 +195,32 @@ fn the_author_is_asked_once_what_a_single_file_predicts_and_may_change_the_answe
     press(&mut panel, "ink.safetensors: It predicts the noise");
     wait_for(&mut panel, "Predicts the noise, as you said");
     assert_eq!(remembered(), Some(PredictionType::Epsilon));
+}
+
+#[test]
+fn the_author_is_asked_once_which_finetune_a_file_is_based_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ink.safetensors");
+    let tensors = tensors("sdxl");
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    let question = "This file does not say what it is based on";
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "ink.safetensors");
+    assert!(!has(&panel, question), "only a chosen model needs an answer");
+    press(&mut panel, "Use ink.safetensors");
+    assert!(has(&panel, question));
+    press(&mut panel, "ink.safetensors is based on Illustrious");
+    wait_for(&mut panel, "Drawn as Illustrious, as you said");
+    assert!(!has(&panel, question) && has(&panel, "lists of tags"));
+    let settings = SettingsFile::in_folder(folder.path().join(".settings"));
+    let told = || settings.told(&file, &Interrupt::default()).unwrap().finetune;
+    assert_eq!(told().as_deref(), Some("Illustrious"));
+
+    let mut panel = open_with(folder.path());
+    wait_for(&mut panel, "Drawn as Illustrious, as you said");
+    press(&mut panel, "ink.safetensors is based on Stable Diffusion XL");
+    wait_for(&mut panel, "Drawn as Stable Diffusion XL, as you said");
+    assert_eq!(told().as_deref(), Some("Stable Diffusion XL"));
 }
 
 #[test]

@@ -119,7 +119,11 @@ fn add(images: &mut Images, image: RgbaImage) -> BlobId {
 }
 
 /// An inspiration in all steps, with its image.
-pub(super) fn inspiration(usage: ImageUse, image: RgbaImage, weight: f32) -> (Vec<Inspiration>, Images) {
+pub(super) fn inspiration(
+    usage: ImageUse,
+    image: RgbaImage,
+    weight: f32,
+) -> (Vec<Inspiration>, Images) {
     let mut images = Images::new();
     let kind = InspirationKind::Image(usage, add(&mut images, image));
     (vec![Inspiration { weight, to: Some(1.0), ..Inspiration::new(kind) }], images)

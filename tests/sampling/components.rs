@@ -58,8 +58,7 @@ fn draw(
 ) -> Result<(RgbaImage, String), GenerateError> {
     let mut inputs = Inputs::default();
     inputs.add_images(&wishes.images);
-    let drawn =
-        generator.generate(&recipe(components, wishes), &inputs, &Interrupt::default())?;
+    let drawn = generator.generate(&recipe(components, wishes), &inputs, &Interrupt::default())?;
     Ok((drawn.image, generator.card().hash.clone()))
 }
 

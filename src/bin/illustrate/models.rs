@@ -17,7 +17,7 @@ use bevy_illustrator::{
         licence::Terms,
     },
     recipe::PredictionType,
-    settings::SettingsFile,
+    settings::{SettingsFile, ToldModel},
 };
 use indicatif::DecimalBytes;
 use serde::Serialize;
@@ -58,6 +58,7 @@ struct Report<'a> {
     runs: bool,
     /// What the author told about the model, if its file does not tell it.
     remembered_prediction_type: Option<PredictionType>,
+    remembered_finetune: Option<&'a str>,
     #[serde(flatten)]
     inspection: &'a Inspection,
 }
@@ -72,11 +73,12 @@ impl Models {
                     print_json(&Report {
                         path,
                         runs: inspection.runs(),
-                        remembered_prediction_type: remembered,
+                        remembered_prediction_type: remembered.prediction_type,
+                        remembered_finetune: remembered.finetune.as_deref(),
                         inspection: &inspection,
                     })?;
                 } else {
-                    print_lines(&describe(path, &inspection, remembered))?;
+                    print_lines(&describe(path, &inspection, &remembered))?;
                 }
                 if inspection.runs() {
                     return Ok(());
@@ -93,16 +95,16 @@ impl Models {
     }
 }
 
-/// What the author told that a model predicts, if its file does not tell it.
-fn remembered(path: &Path, found: &Inspection) -> Result<Option<PredictionType>, Failure> {
-    match found.lacks_prediction_type() {
-        true => Ok(SettingsFile::from_env()?.prediction_type(path, &Interrupt::default())?),
-        false => Ok(None),
+/// What the author told about a model, if its file does not tell it.
+fn remembered(path: &Path, found: &Inspection) -> Result<ToldModel, Failure> {
+    match found.lacks_prediction_type() || found.possible_finetunes().next().is_some() {
+        true => Ok(SettingsFile::from_env()?.told(path, &Interrupt::default())?),
+        false => Ok(ToldModel::default()),
     }
 }
 
 /// The result as text.
-fn describe(path: &Path, found: &Inspection, remembered: Option<PredictionType>) -> Vec<String> {
+fn describe(path: &Path, found: &Inspection, remembered: &ToldModel) -> Vec<String> {
     let mut lines = vec![format!("This is {}.", found.kind)];
     lines.extend(found.parts.iter().map(line));
     lines.extend(found.base_name().map(|base| format!("Base: {base}")));
@@ -119,7 +121,7 @@ fn describe(path: &Path, found: &Inspection, remembered: Option<PredictionType>)
         (None, Some(memory)) => Some(format!("Memory: {} for the weights", DecimalBytes(memory))),
         (None, None) => None,
     });
-    lines.extend(match (found.prediction_type, remembered) {
+    lines.extend(match (found.prediction_type, remembered.prediction_type) {
         (Some(told), _) => Some(format!("Predicts: {}, as the file says", told.name())),
         (None, Some(told)) => Some(format!("Predicts: {}, as you said", told.name())),
         (None, None) if found.lacks_prediction_type() => Some(format!(
@@ -128,6 +130,16 @@ fn describe(path: &Path, found: &Inspection, remembered: Option<PredictionType>)
             path.display()
         )),
         (None, None) => None,
+    });
+    let possible: Vec<_> = found.possible_finetunes().map(|it| it.name.as_str()).collect();
+    lines.extend(match (&remembered.finetune, possible.as_slice()) {
+        (Some(finetune), _) => Some(format!("Drawn as: {finetune}, as you said")),
+        (None, []) => None,
+        (None, possible) => Some(format!(
+            "Drawn as: the base model. If it is based on {}, say it: illustrate models remember {} --finetune NAME",
+            possible.join(" or "),
+            path.display()
+        )),
     });
     lines.push(format!("Licence: {}", licence(found)));
     if found.runs() {

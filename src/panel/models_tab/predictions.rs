@@ -1,27 +1,18 @@
 //! The question what a model predicts, if its file does not tell it.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::path::Path;
 
-use egui::{Context, Label, RichText, Ui};
+use egui::{Label, RichText, Ui};
 
-use super::{
-    rows::named,
-    saving::{Saved, Saving},
-};
+use super::{answers::Answers, rows::named};
 use crate::{
     control::Interrupt, generator::FoundModel, panel::theme, recipe::PredictionType,
     settings::SettingsFile,
 };
 
-/// The answers of the author, one of which is saved at a time.
+/// The question, and its answers.
 #[derive(Debug, Default)]
-pub(super) struct PredictionForm {
-    /// Those that were given since the search.
-    answers: HashMap<PathBuf, PredictionType>,
-    saving: Option<Saving<(PathBuf, PredictionType)>>,
-    /// Why the last answer was not saved.
-    error: Option<String>,
-}
+pub(super) struct PredictionForm(Answers<PredictionType>);
 
 impl PredictionForm {
     /// Shows what a model predicts by an answer, and asks for one if the style uses the model. `remembered` is the answer that
@@ -35,17 +26,10 @@ impl PredictionForm {
         is_used: bool,
         is_set: bool,
     ) {
-        if !model.inspection.lacks_prediction_type() {
+        if !model.inspection.lacks_prediction_type() || self.0.show_saving(ui, &model.path) {
             return;
         }
-        if self.saving.as_ref().is_some_and(|saving| saving.value.0 == model.path) {
-            ui.horizontal(|ui| {
-                ui.spinner();
-                ui.label(theme::weak("Remembering…"));
-            });
-            return;
-        }
-        let answer = self.answers.get(&model.path).copied().or(remembered);
+        let answer = self.0.get(&model.path).copied().or(remembered);
         let (text, choices) = match answer {
             _ if is_used && is_set => (
                 theme::small("The style sets what this model predicts (tab Style, Prediction)"),
@@ -77,37 +61,21 @@ impl PredictionForm {
                 let button = named(ui.small_button(what), &format!("{}: {what}", model.name()));
                 let tip = "Remembered for this file, in all stories on this machine";
                 if button.on_hover_text(tip).clicked() {
-                    self.save(ui.ctx(), settings, model, choice);
+                    self.save(ui, settings, &model.path, choice);
                 }
             }
         });
     }
 
-    fn save(
-        &mut self,
-        context: &Context,
-        settings: &SettingsFile,
-        model: &FoundModel,
-        answer: PredictionType,
-    ) {
-        let (settings, file) = (settings.clone(), model.path.clone());
+    fn save(&mut self, ui: &Ui, settings: &SettingsFile, model: &Path, answer: PredictionType) {
+        let (settings, file) = (settings.clone(), model.to_owned());
         // It hashes the file.
         let save = move || settings.remember_prediction_type(&file, answer, &Interrupt::default());
-        let started = Saving::start(context, (model.path.clone(), answer), save);
-        self.error = started.as_ref().err().map(ToString::to_string);
-        self.saving = started.ok();
+        self.0.save(ui.ctx(), model, answer, save);
     }
 
     /// Shows why the last answer was not saved, and takes one that was.
     pub fn finish(&mut self, ui: &mut Ui) {
-        if let Some(error) = &self.error {
-            theme::error_box(ui, error, "");
-        }
-        match self.saving.take().map(Saving::poll) {
-            None => {}
-            Some(Saved::Pending(saving)) => self.saving = Some(saving),
-            Some(Saved::Done((file, answer))) => _ = self.answers.insert(file, answer),
-            Some(Saved::Failed(error)) => self.error = Some(error),
-        }
+        self.0.finish(ui);
     }
 }

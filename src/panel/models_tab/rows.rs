@@ -77,11 +77,10 @@ pub(super) fn model(
 
 /// A reason why a model does not run, or runs only in part. `style` is the style that uses it.
 fn obstacle_label(ui: &mut Ui, obstacle: &Obstacle, style: Option<&Style>) {
-    let is_solved = |style: &Style| {
-        obstacle.is_solved_by(!style.text_encoders.is_empty(), style.vae.is_some())
-    };
+    let is_solved =
+        |style: &Style| obstacle.is_solved_by(!style.text_encoders.is_empty(), style.vae.is_some());
     let text = match obstacle {
-        obstacle if style.is_some_and(is_solved) => return,
+        _ if style.is_some_and(is_solved) => return,
         Obstacle::NoTextEncoder => {
             "Has no text encoder: use one below, under Components".to_owned()
         }

@@ -16,13 +16,12 @@ use egui::Context;
 use crate::{
     control::Interrupt,
     generator::{FoundModel, find_models},
-    recipe::PredictionType,
-    settings::SettingsFile,
+    settings::{SettingsFile, ToldModel},
     studio::lower_priority,
 };
 
-/// A found file, and the prediction type that the author stated for it.
-type Found = (FoundModel, Option<PredictionType>);
+/// A found file, and what the author told about it.
+type Found = (FoundModel, ToldModel);
 
 /// A search in some folders. The thread ends soon after this is dropped.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(super) struct ModelSearch {
     /// `None` at the end of the search. A lock, because a receiver cannot be shared by threads, as the panel's state is.
     incoming: Option<Mutex<Receiver<Found>>>,
     found: Vec<FoundModel>,
-    predictions: HashMap<PathBuf, PredictionType>,
+    told: HashMap<PathBuf, ToldModel>,
     interrupt: Interrupt,
 }
 
@@ -45,15 +44,18 @@ impl ModelSearch {
         let search = move || {
             lower_priority();
             for found in find_models(&searched) {
-                let settings =
-                    settings.as_ref().filter(|_| found.inspection.lacks_prediction_type());
-                let told = settings.map(|it| it.prediction_type(&found.path, &interrupted));
+                let inspection = &found.inspection;
+                let may_be_told = inspection.lacks_prediction_type()
+                    || inspection.possible_finetunes().next().is_some();
+                let settings = settings.as_ref().filter(|_| may_be_told);
+                let told = settings.map(|it| it.told(&found.path, &interrupted));
                 if interrupted.check().is_err() {
                     break;
                 }
-                let told = told.unwrap_or(Ok(None)).unwrap_or_else(|error| {
-                    log::error!("what {} predicts is not known: {error}", found.path.display());
-                    None
+                let told = told.unwrap_or(Ok(ToldModel::default())).unwrap_or_else(|error| {
+                    let path = found.path.display();
+                    log::error!("what you told about {path} is not known: {error}");
+                    ToldModel::default()
                 });
                 if sender.send((found, told)).is_err() {
                     break;
@@ -69,12 +71,12 @@ impl ModelSearch {
             log::error!("models are not searched: {error}");
         }
         let incoming = started.ok().map(|_| Mutex::new(incoming));
-        Self { folders, incoming, found: Vec::new(), predictions: HashMap::new(), interrupt }
+        Self { folders, incoming, found: Vec::new(), told: HashMap::new(), interrupt }
     }
 
-    /// The prediction type that the author stated for a file.
-    pub fn prediction_type(&self, file: &Path) -> Option<PredictionType> {
-        self.predictions.get(file).copied()
+    /// What the author told about a file before the search.
+    pub fn told(&self, file: &Path) -> Option<&ToldModel> {
+        self.told.get(file)
     }
 
     pub fn folders(&self) -> &[PathBuf] {
@@ -97,7 +99,7 @@ impl ModelSearch {
         let is_finished = loop {
             match receiver.try_recv() {
                 Ok((found, told)) => {
-                    self.predictions.extend(told.map(|told| (found.path.clone(), told)));
+                    self.told.insert(found.path.clone(), told);
                     self.found.push(found);
                 }
                 Err(TryRecvError::Empty) => break false,
