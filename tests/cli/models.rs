@@ -333,7 +333,7 @@ fn what_a_single_file_predicts_is_remembered_by_its_contents() {
 
 #[test]
 fn models_remember_keeps_the_line_of_finetunes_of_a_file() {
-    let workspace = Workspace::new();
+    let workspace = Workspace::new("finetune");
     for (name, encoders) in [
         (
             "xl.safetensors",

@@ -201,7 +201,9 @@ fn the_author_is_asked_once_what_a_single_file_predicts_and_may_change_the_answe
 fn the_author_is_asked_once_which_finetune_a_file_is_based_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ink.safetensors");
-    let tensors = tensors("sdxl");
+    // The autoencoder of the fixture is too narrow for a single file.
+    let mut tensors = tensors("sdxl");
+    tensors.retain(|name, _| name.starts_with("model.diffusion_model."));
     candle_core::safetensors::save(&tensors, &file).unwrap();
     let question = "This file does not say what it is based on";
     let mut panel = open_with(folder.path());
