@@ -24,6 +24,7 @@ mod latent_clip;
 mod layers;
 mod least_squares;
 mod loss_networks;
+mod memory_budget;
 mod model;
 mod optimize;
 mod pixel_clip;

@@ -114,7 +114,8 @@ impl Model {
         if plan.crop.width.max(plan.crop.height) > max_side {
             return Err(EditError::CropTooLarge { crop: plan.crop, max_side }.into());
         }
-        self.check_picture_memory(Size::new(plan.crop.width, plan.crop.height))?;
+        let drawn_size = Size::new(plan.crop.width, plan.crop.height);
+        self.check_picture_memory(drawn_size)?;
         let regions = LatentRegions::new(&plan, &request.parts, scale);
         let Area { width: columns, height: rows, .. } = regions.area();
         let tile = request.tiled.then(|| self.tile());
@@ -147,6 +148,8 @@ impl Model {
         let surroundings = self.parts.surroundings;
         let mut differential = Differential::new(denoise_mask, original, init_image, surroundings)?;
         let mut losses = self.losses_of_edit(request, &plan, frame, interrupt)?;
+        // Adapters and networks of losses are in memory now.
+        self.check_picture_memory(drawn_size)?;
         let base = PreviewBase::new(&request.picture, plan.crop, plan.changed, scale);
         let mut preview = Preview { colours: self.colours(interrupt)?, control, base: Some(base) };
         let (prompt, negative_prompt) = prompts.first;

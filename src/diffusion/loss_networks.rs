@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use super::{
     Autoencoder, DiffusionError, Interrupt, LatentClip, LatentSpec, Model, ModelParts, PixelClip,
-    autoencoder, weights::load_later,
+    autoencoder,
 };
 use crate::{
     loss::LossEncoder,
@@ -36,7 +36,7 @@ impl Model {
         let device = &self.parts.device;
         if let Some(package) = self.package_with(LOSS_ENCODER) {
             let load = |package: &dyn Package| PixelClip::load(package, LOSS_ENCODER, device);
-            return Ok(Some(Arc::new(load_later(package, interrupt, load)?)));
+            return Ok(Some(Arc::new(self.memory.load(package, interrupt, load)?)));
         }
         let is_built_in = self.parts.autoencoder.spec() == LatentClip::SPEC;
         Ok(match is_built_in {
@@ -57,7 +57,7 @@ impl Model {
         let decoder = match self.package_with(LOSS_AUTOENCODER) {
             Some(package) => {
                 let load = |package: &dyn Package| small(package, autoencoder.spec(), device);
-                load_later(package, interrupt, load)?
+                self.memory.load(package, interrupt, load)?
             }
             None => Arc::clone(autoencoder),
         };

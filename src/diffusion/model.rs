@@ -17,6 +17,7 @@ use super::{
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
     hooks::{LatentColours, Preview, Surroundings},
+    memory_budget::MemoryBudget,
     noise::{noise, step_noise},
     pixels,
     request::LatentLayout,
@@ -104,8 +105,8 @@ pub struct Model {
     embeddings: LoadedEmbeddings,
     /// The file of the autoencoder, if it is not that of the package.
     vae: Option<LoadedVae>,
-    /// The most memory that a picture may use besides the weights, in bytes. `None`: all that is free.
-    pub(super) picture_budget: Option<u64>,
+    /// The memory that pictures and networks that are loaded later may use.
+    pub(super) memory: MemoryBudget,
 }
 
 impl Model {
@@ -120,6 +121,7 @@ impl Model {
         }
         let package = parts.package.clone().map(PinnedPackage::new);
         let adapters = adapters(&parts, package.as_ref());
+        let memory = MemoryBudget::new(&parts.device);
         Ok(Self {
             parts,
             colours: OnceCell::new(),
@@ -134,14 +136,16 @@ impl Model {
             loras: LoadedLoras::default(),
             embeddings: LoadedEmbeddings::default(),
             vae: None,
-            picture_budget: None,
+            memory,
         })
     }
 
-    /// Limits the memory that a picture may use besides the weights, in bytes. `None`: all that is free.
+    /// Limits the memory that pictures may use besides the weights, in bytes, with the adapters and networks of losses that they
+    /// need. `None`: all that is free.
     #[must_use]
-    pub fn with_picture_budget(self, picture_budget: Option<u64>) -> Self {
-        Self { picture_budget, ..self }
+    pub fn with_picture_budget(mut self, picture_budget: Option<u64>) -> Self {
+        self.memory.most = picture_budget;
+        self
     }
 
     /// The grid of latents, or of patches of latents if the denoiser sees those as a whole.
@@ -213,6 +217,8 @@ impl Model {
         }
         let mut start = self.start_from_scribbles(request, frame, interrupt)?;
         let mut losses = self.losses_of_picture(request, frame, Vec::new(), interrupt)?;
+        // Adapters and networks of losses are in memory now.
+        self.check_picture_memory(request.size)?;
         let mut preview = Preview { colours: self.colours(interrupt)?, control, base: None };
         let inputs = SampleInputs {
             denoiser: &*self.parts.denoiser,
@@ -311,7 +317,7 @@ impl Model {
         interrupt: &Interrupt,
     ) -> Result<PictureAdapters, DiffusionError> {
         match &self.adapters {
-            Some(adapters) => adapters.of_picture(parts, frame, interrupt),
+            Some(adapters) => adapters.of_picture(parts, frame, &self.memory, interrupt),
             None => Ok(PictureAdapters::default()),
         }
     }

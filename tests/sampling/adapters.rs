@@ -142,7 +142,7 @@ fn sampler() -> ResolvedSampler {
     }
 }
 
-fn request((inspirations, images): (Vec<Inspiration>, Images)) -> DrawRequest {
+pub(super) fn request((inspirations, images): (Vec<Inspiration>, Images)) -> DrawRequest {
     DrawRequest {
         prompt: "a red lighthouse by the sea at night".to_owned(),
         negative_prompt: "low fog".to_owned(),

@@ -5,23 +5,28 @@ use std::{fs, path::Path, sync::Mutex};
 use bevy_illustrator::{
     control::{Control, Interrupt},
     diffusion::{
-        DeviceKind, LoadOptions,
+        DeviceKind, DiffusionError, DrawRequest, Drawn, EditRequest, LoadOptions,
         family::{families, load, memory},
     },
     generator::{
         GenerateError, Generator, GeneratorRegistry, Inputs, LocalModels, ModelLoader,
         draw_request, open_package,
     },
+    mask::Mask,
     memory::{MemoryNeeds, ModelMemory},
     model::{FolderPackage, ModelDefaults},
-    recipe::{Lora, Recipe, Sampler, Size},
+    recipe::{EditKind, ImageUse, Images, Lora, Part, PartEdit, Recipe, Sampler, Size},
     settings::SettingsFile,
 };
 use candle_core::{DType, Device, Tensor};
 use image::RgbaImage;
 use tempfile::TempDir;
 
-use super::{copy_folder::copy_folder, fixture};
+use super::{
+    adapters::{WEIGHTS, control_folder, disc, inspiration, load as loaded_adapters, request},
+    copy_folder::copy_folder,
+    fixture,
+};
 
 /// A copy of a small model with weights in f16.
 fn narrow_copy(name: &str) -> TempDir {
@@ -267,4 +272,54 @@ fn a_text_encoder_in_little_memory_is_loaded_for_each_picture_and_must_not_have_
     fs::write(&file, bytes).unwrap();
     let error = draw("a blue door").unwrap_err().to_string();
     assert!(error.contains("changed while the model was in use"), "{error}");
+}
+
+#[test]
+fn an_adapter_that_does_not_fit_is_an_error_before_it_is_read_and_counts_after() {
+    let folder = control_folder("outline");
+    let weights = folder.path().join("adapters/outline").join(WEIGHTS);
+    let weights = candle_core::safetensors::load(weights, &Device::Cpu).unwrap();
+    let control: usize = weights.values().map(|it| it.elem_count() * 4).sum();
+    let side = Size::new(16, 16);
+    let lines = image::imageops::crop_imm(&disc(), 0, 0, side.width, side.height).to_image();
+    let plain = DrawRequest { size: side, ..request((Vec::new(), Images::new())) };
+    let lined = DrawRequest { size: side, ..request(inspiration(ImageUse::Outline, lines, 1.0)) };
+    let refined = PartEdit { words: "a ship".to_owned(), ..PartEdit::new(EditKind::Refine) };
+    let part = Part::new("all", Mask::full(side.width, side.height), refined);
+    let edited = EditRequest {
+        picture: RgbaImage::from_pixel(side.width, side.height, image::Rgba([90, 80, 70, 255])),
+        prompt: lined.prompt.clone(),
+        negative_prompt: lined.negative_prompt.clone(),
+        parts: vec![part],
+        style: String::new(),
+        context: None,
+        tiled: false,
+        sampler: lined.sampler.clone(),
+        noise: lined.noise.clone(),
+        inspirations: lined.inspirations.clone(),
+        losses: Vec::new(),
+        score: false,
+        images: lined.images.clone(),
+    };
+    let (control, none) = (control as u64, Interrupt::default());
+    let picture = loaded_adapters(&folder).picture_memory(side).unwrap();
+    assert!(control > picture, "{control} {picture}");
+    let with = |budget| loaded_adapters(&folder).with_picture_budget(Some(budget));
+    let needed = |drawn: Result<Drawn, DiffusionError>| match drawn {
+        Err(DiffusionError::Memory(error)) => Some(error.needed),
+        drawn => {
+            drawn.unwrap();
+            None
+        }
+    };
+    for (budget, expected) in [
+        (control - 1, Some(control)),
+        // It fits, but not together with the picture.
+        (control + picture - 1, Some(picture)),
+        (control + picture, None),
+    ] {
+        assert_eq!(needed(with(budget).draw(&plain, &none, &mut [])), None);
+        assert_eq!(needed(with(budget).draw(&lined, &none, &mut [])), expected, "{budget}");
+        assert_eq!(needed(with(budget).edit(&edited, &none, &mut [])), expected, "{budget}");
+    }
 }

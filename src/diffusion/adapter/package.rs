@@ -9,7 +9,7 @@ use super::{
     PictureAdapters, PixelMask, SingleFile, T2iAdapter, input,
 };
 use crate::{
-    diffusion::{DiffusionError, Interrupt, weights::load_later},
+    diffusion::{DiffusionError, Interrupt, memory_budget::MemoryBudget},
     loss::{Frame, image_of},
     mask::Mask,
     model::{
@@ -52,6 +52,13 @@ pub(in crate::diffusion) struct PartInspirations<'a> {
     pub mask: Option<&'a Mask>,
     /// The denoising strength: the share of the steps that are run.
     pub strength: f32,
+}
+
+/// How an adapter is loaded.
+#[derive(Clone, Copy)]
+struct Load<'a> {
+    memory: &'a MemoryBudget,
+    interrupt: &'a Interrupt,
 }
 
 /// The component with the adapter for a use.
@@ -109,18 +116,20 @@ impl ModelAdapters {
         Ok(())
     }
 
-    /// Sets up the adapters of a picture, of which `frame` is sampled.
+    /// Sets up the adapters of a picture, of which `frame` is sampled. Those that are not in memory are loaded within `memory`.
     pub(in crate::diffusion) fn of_picture(
         &self,
         parts: &[PartInspirations<'_>],
         frame: &Frame,
+        memory: &MemoryBudget,
         interrupt: &Interrupt,
     ) -> Result<PictureAdapters, DiffusionError> {
         let mut adapters = PictureAdapters::default();
         for part in parts {
             for inspiration in part.inspirations {
                 interrupt.check()?;
-                self.add(inspiration, part, frame, interrupt, &mut adapters)?;
+                let load = Load { memory, interrupt };
+                self.add(inspiration, part, frame, load, &mut adapters)?;
             }
         }
         Ok(adapters)
@@ -131,7 +140,7 @@ impl ModelAdapters {
         inspiration: &Inspiration,
         part: &PartInspirations<'_>,
         frame: &Frame,
-        interrupt: &Interrupt,
+        load: Load<'_>,
         to: &mut PictureAdapters,
     ) -> Result<(), DiffusionError> {
         let InspirationKind::Image(usage, id) = &inspiration.kind else { return Ok(()) };
@@ -142,7 +151,7 @@ impl ModelAdapters {
         if *usage == ImageUse::Scribble && input::is_transparent(&in_shape()?) {
             return Ok(());
         }
-        let adapter = self.loaded(cell, interrupt, |package| self.load(*usage, package))?;
+        let adapter = self.loaded(cell, load, |package| self.load(*usage, package))?;
         let [from, until] = inspiration.steps(part.strength);
         // Without the small subtraction, the first step could be slightly before this one.
         let schedule = AdapterSchedule { weight: inspiration.weight, from: from - 1e-4, to: until };
@@ -174,7 +183,7 @@ impl ModelAdapters {
             }
             Adapter::Ip(adapter) => {
                 let encoder =
-                    self.loaded(&self.encoder, interrupt, |package| self.load_encoder(package))?;
+                    self.loaded(&self.encoder, load, |package| self.load_encoder(package))?;
                 adapter.check_encoder(encoder)?;
                 let side = encoder.image_size();
                 let pixels = match usage {
@@ -195,13 +204,13 @@ impl ModelAdapters {
     fn loaded<'a, T>(
         &self,
         cell: &'a OnceCell<T>,
-        interrupt: &Interrupt,
-        load: impl FnOnce(&dyn Package) -> Result<T, DiffusionError>,
+        Load { memory, interrupt }: Load<'_>,
+        load: impl Fn(&dyn Package) -> Result<T, DiffusionError>,
     ) -> Result<&'a T, DiffusionError> {
         if let Some(network) = cell.get() {
             return Ok(network);
         }
-        let network = load_later(&self.package, interrupt, load)?;
+        let network = memory.load(&self.package, interrupt, load)?;
         Ok(cell.get_or_init(|| network))
     }
 

@@ -5,18 +5,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use candle_core::{DType, Device, Tensor};
-
 use super::{Family, LoadOptions, load};
 use crate::{
     control::Control,
-    diffusion::{DeviceKind, DiffusionError, DrawError, Model, request::LatentLayout},
-    memory::{Memory, MemoryNeeds, ModelMemory},
-    model::{
-        ModelDefaults, ModelError, Package,
-        package::MappedPackage,
-        tensors::{ShapesOnly, StoredTensor, TensorSource, bytes_of},
+    diffusion::{
+        DeviceKind, DiffusionError, DrawError, Model, memory_budget::Counted, request::LatentLayout,
     },
+    memory::{Memory, MemoryNeeds, ModelMemory},
+    model::{ModelDefaults, Package, package::MappedPackage},
     recipe::Size,
 };
 
@@ -48,7 +44,7 @@ pub fn memory(
                 true => &bytes.text_encoders,
                 false => &bytes.others,
             };
-            Box::new(Counted { shapes: ShapesOnly(source), bytes: Arc::clone(bytes) })
+            Box::new(Counted::new(source, bytes))
         });
         let options = LoadOptions { low_memory, ..LoadOptions::new(DeviceKind::Cpu) };
         let picture = load(families, &counted, &options, control)?.picture_memory(size)?;
@@ -114,10 +110,7 @@ impl Model {
     /// # Errors
     /// [`DiffusionError::Memory`] if it does not, and if the size is out of range.
     pub fn check_picture_memory(&self, size: Size) -> Result<(), DiffusionError> {
-        let needed = self.picture_memory(size)?;
-        let Some(now) = Memory::now().filter(|_| self.parts.device.is_cpu()) else { return Ok(()) };
-        let free = self.picture_budget.map_or(now, |budget| now.within(budget));
-        Ok(free.check(needed)?)
+        self.memory.check(self.picture_memory(size)?)
     }
 
     /// Whether the model uses [little memory](LoadOptions::low_memory).
@@ -136,44 +129,4 @@ struct Bytes {
 
 fn loaded(bytes: Arc<AtomicU64>) -> u64 {
     bytes.load(Ordering::Relaxed)
-}
-
-/// The shapes of tensors, and the memory that they would need.
-struct Counted {
-    shapes: ShapesOnly,
-    bytes: Arc<AtomicU64>,
-}
-
-impl TensorSource for Counted {
-    fn contains(&self, name: &str) -> bool {
-        self.shapes.contains(name)
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.shapes.shape(name)
-    }
-
-    fn dtype(&self, name: &str) -> Option<DType> {
-        self.shapes.dtype(name)
-    }
-
-    fn stored_bytes(&self, name: &str) -> Option<u64> {
-        self.shapes.stored_bytes(name)
-    }
-
-    fn files(&self) -> String {
-        self.shapes.files()
-    }
-
-    fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
-        let tensor = self.shapes.get(name, dtype, device)?;
-        self.bytes.fetch_add(bytes_of(tensor.dims(), dtype), Ordering::Relaxed);
-        Ok(tensor)
-    }
-
-    fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
-        let tensor = self.shapes.get_stored(name, device)?;
-        self.bytes.fetch_add(self.stored_bytes(name).unwrap_or(0), Ordering::Relaxed);
-        Ok(tensor)
-    }
 }

@@ -51,6 +51,7 @@ impl Model {
         }
         self.adapters = adapters;
         (self.loss_encoder, self.pixel_decoder) = (OnceCell::new(), OnceCell::new());
+        self.memory.unload();
         self.components = loaded;
         Ok(())
     }
