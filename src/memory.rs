@@ -108,12 +108,13 @@ impl ModelMemory {
         self.low.peak().min(self.usual.peak())
     }
 
-    /// Whether the model must use little memory, so that it fits.
+    /// Whether the model must use little memory, so that it fits together with optional components that need `components` bytes.
+    /// Only some pictures need those, so that the model may be loaded without room for them.
     ///
     /// # Errors
     /// If it does not fit even then.
-    pub fn needs_low(&self, memory: Memory) -> Result<bool, MemoryError> {
-        if self.usual.peak() <= memory.available {
+    pub fn needs_low(&self, memory: Memory, components: u64) -> Result<bool, MemoryError> {
+        if self.usual.peak().saturating_add(components) <= memory.available {
             return Ok(false);
         }
         memory.check(self.least())?;
@@ -183,11 +184,13 @@ mod tests {
         let model = ModelMemory { usual: needs(50, 0), low: needs(25, 30) };
         assert_eq!((model.usual.peak(), model.low.peak(), model.least()), (70, 55, 55));
         let free = |available| Memory { total: 100, available, free_swap: 0 };
-        assert_eq!(model.needs_low(free(70)), Ok(false));
-        assert_eq!(model.needs_low(free(69)), Ok(true));
+        assert_eq!(model.needs_low(free(70), 0), Ok(false));
+        assert_eq!(model.needs_low(free(70), 1), Ok(true), "with components");
+        assert_eq!(model.needs_low(free(71), 1), Ok(false));
+        assert_eq!(model.needs_low(free(69), 0), Ok(true));
         let error = MemoryError { needed: 55, free: 54, total: 100 };
-        assert_eq!(model.needs_low(free(54)), Err(error));
+        assert_eq!(model.needs_low(free(54), 0), Err(error));
         let other = ModelMemory { usual: needs(50, 0), low: needs(50, 0) };
-        assert_eq!(other.needs_low(Memory { free_swap: 9, ..free(61) }), Ok(false), "with swap");
+        assert_eq!(other.needs_low(Memory { free_swap: 9, ..free(61) }, 0), Ok(false), "with swap");
     }
 }

@@ -66,6 +66,11 @@ impl MemoryBudget {
         Ok(loaded)
     }
 
+    /// The weights of networks that were loaded later, in bytes.
+    pub fn loaded(&self) -> u64 {
+        self.loaded.get()
+    }
+
     /// The networks that were loaded later are not in memory any more.
     pub fn unload(&self) {
         self.loaded.set(0);

@@ -123,7 +123,11 @@ impl LocalModels {
             let package =
                 open_model(name, text_encoders, vae.as_deref()).map_err(DiffusionError::from)?;
             let pinned = PinnedPackage::new(Arc::clone(&package));
-            let load = || family::load_fitting(&self.families, &*package, &options, *size, control);
+            let components = component_memory(recipe);
+            let load = || {
+                let families = &self.families;
+                family::load_fitting(families, &*package, &options, *size, components, control)
+            };
             let (model, card) = load_and_hash(&*package, control.interrupt(), load)?;
             // While somebody copies files, the hash may not be that of the loaded weights.
             if pinned.is_unchanged() {
@@ -243,7 +247,7 @@ fn with_budget(options: &LoadOptions, settings: Option<&SettingsFile>) -> LoadOp
     LoadOptions { memory_budget: options.memory_budget.or_else(budget), ..options.clone() }
 }
 
-/// Loads the model in a package as the free memory allows, for pictures of this size, and its card. The memory budget of the
+/// Loads the model in a package as the free memory allows, for pictures of a recipe, and its card. The memory budget of the
 /// [settings](SettingsFile::from_env) applies if the options have none.
 ///
 /// # Errors
@@ -251,12 +255,21 @@ fn with_budget(options: &LoadOptions, settings: Option<&SettingsFile>) -> LoadOp
 pub fn load_model(
     package: &dyn Package,
     options: &LoadOptions,
-    size: Size,
+    recipe: &Recipe,
     control: &dyn Control,
 ) -> Result<(Model, ModelCard), DiffusionError> {
     let options = with_budget(options, SettingsFile::from_env().ok().as_ref());
-    let load = || family::load_fitting(&families(), package, &options, size, control);
+    let (size, components) = (recipe.size, component_memory(recipe));
+    let load = || family::load_fitting(&families(), package, &options, size, components, control);
     load_and_hash(package, control.interrupt(), load)
+}
+
+/// The memory of the optional components that a recipe names, in bytes. Those that cannot be read need none.
+fn component_memory(recipe: &Recipe) -> u64 {
+    let found = recipe.components.values().filter_map(|path| {
+        crate::model::inspect::inspect(Path::new(path)).ok()?.component_memory()
+    });
+    found.fold(0, u64::saturating_add)
 }
 
 /// Loads a model while another thread hashes its files for the card.
@@ -360,7 +373,9 @@ impl Generator for LocalGenerator {
     /// A model that already uses little memory cannot do better.
     fn has_memory_for(&self, recipe: &Recipe) -> bool {
         self.model().is_ok_and(|model| {
-            model.has_low_memory() || model.check_picture_memory(recipe.size).is_ok()
+            let components = component_memory(recipe);
+            model.has_low_memory()
+                || model.check_memory_with_components(recipe.size, components).is_ok()
         })
     }
 

@@ -358,12 +358,15 @@ impl Inspection {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
-    /// The memory of the weights of a component that is published as a file of its own, in bytes. `None` for others.
+    /// The memory of the weights of a component that a model can use as a file of its own, in bytes. `None` for others.
     #[must_use]
     pub fn component_memory(&self) -> Option<u64> {
         let ModelKind::Component(class) = &self.kind else { return None };
-        let (_, component) = detect::component_of(class)?;
-        let memory = self.parts.iter().map(|part| part.memory(component.in_memory));
+        let in_memory = match detect::component_of(class) {
+            Some((_, component)) => component.in_memory,
+            None => ComponentPlace::of_class(class).first().map(|_| WeightsInMemory::Wide)?,
+        };
+        let memory = self.parts.iter().map(|part| part.memory(in_memory));
         Some(memory.fold(0, u64::saturating_add))
     }
 

@@ -323,3 +323,28 @@ fn an_adapter_that_does_not_fit_is_an_error_before_it_is_read_and_counts_after()
         assert_eq!(needed(with(budget).edit(&edited, &none, &mut [])), expected, "{budget}");
     }
 }
+
+#[test]
+fn a_model_uses_little_memory_if_a_component_of_the_style_needs_the_rest() {
+    let model = narrow_copy("sd1");
+    let weights = fixture("sd1_control_net").join(WEIGHTS);
+    let weights = candle_core::safetensors::load(weights, &Device::Cpu).unwrap();
+    let control: usize = weights.values().map(|it| it.elem_count() * 4).sum();
+    let needs = needs_of(model.path(), 32);
+    let enough = needs.usual.peak() + control as u64;
+    let plain = recipe(model.path(), 32);
+    let path = fixture("sd1_control_net").display().to_string();
+    let components = [("adapters/outline".to_owned(), path)].into();
+    let lined = Recipe { components, ..plain.clone() };
+    for (budget, expected) in [(enough, needs.usual), (enough - 1, needs.low)] {
+        let registry = GeneratorRegistry::built_in(options(false, Some(budget)));
+        let control = Needs::default();
+        let generator = registry.load_for(&plain, &control).unwrap();
+        assert_eq!(control.last(), needs.usual);
+        assert_eq!(generator.has_memory_for(&lined), budget == enough);
+        drop(generator);
+        let mut generator = registry.load_for(&lined, &control).unwrap();
+        assert_eq!(control.last(), expected);
+        generator.generate(&lined, &Inputs::default(), &control).unwrap();
+    }
+}

@@ -158,7 +158,7 @@ impl Draw {
         let options = self.device.load_options();
         let interrupt = Interrupt::default();
         let loading = Loading::new(&interrupt);
-        let (mut model, base) = load_model(&*package, &options, recipe.size, &loading)?;
+        let (mut model, base) = load_model(&*package, &options, &recipe, &loading)?;
         let mut candidates = Candidates::default();
         for take in 0..self.best_of.unwrap_or(1) {
             let began = Instant::now();

@@ -59,7 +59,8 @@ pub fn memory(
     Ok(ModelMemory { usual, low })
 }
 
-/// Loads a package as the free memory allows: with [little memory](LoadOptions::low_memory) if it does not fit otherwise.
+/// Loads a package as the free memory allows: with [little memory](LoadOptions::low_memory) if it does not fit otherwise, together
+/// with optional components that need `components` bytes.
 ///
 /// # Errors
 /// [`DiffusionError::Memory`] if it does not fit, and as [`load`].
@@ -68,13 +69,14 @@ pub fn load_fitting(
     package: &dyn Package,
     options: &LoadOptions,
     size: Size,
+    components: u64,
     control: &dyn Control,
 ) -> Result<Model, DiffusionError> {
     let Some(free) = options.free_memory() else {
         return load(families, package, options, control);
     };
     let memory = memory(families, package, Some(size), control)?;
-    let low_memory = memory.needs_low(free)? || options.low_memory;
+    let low_memory = memory.needs_low(free, components)? || options.low_memory;
     let options = LoadOptions { low_memory, ..options.clone() };
     let needs = if low_memory { memory.low } else { memory.usual };
     control.loading(needs);
@@ -111,6 +113,20 @@ impl Model {
     /// [`DiffusionError::Memory`] if it does not, and if the size is out of range.
     pub fn check_picture_memory(&self, size: Size) -> Result<(), DiffusionError> {
         self.memory.check(self.picture_memory(size)?)
+    }
+
+    /// As [`Self::check_picture_memory`], together with optional components that need so many bytes, as far as they are not in
+    /// memory yet.
+    ///
+    /// # Errors
+    /// As [`Self::check_picture_memory`].
+    pub fn check_memory_with_components(
+        &self,
+        size: Size,
+        components: u64,
+    ) -> Result<(), DiffusionError> {
+        let components = components.saturating_sub(self.memory.loaded());
+        self.memory.check(self.picture_memory(size)?.saturating_add(components))
     }
 
     /// Whether the model uses [little memory](LoadOptions::low_memory).

@@ -307,7 +307,8 @@ fn a_model_is_hashed_while_it_loads_and_an_error_or_a_cancellation_stops_both() 
 fn loading_a_model_gives_the_card_of_its_package() {
     let package = EmbeddedPackage::built_in();
     let interrupt = Interrupt::default();
-    let (options, size) = (LoadOptions::new(DeviceKind::Cpu), Size::new(256, 256));
-    let (model, card) = load_model(&package, &options, size, &interrupt).unwrap();
+    let options = LoadOptions::new(DeviceKind::Cpu);
+    let recipe = Recipe::new("a ship", Size::new(256, 256), BUILT_IN_MODEL);
+    let (model, card) = load_model(&package, &options, &recipe, &interrupt).unwrap();
     assert_eq!(card, ModelCard::new(&package, model.grid(), &interrupt).unwrap());
 }

@@ -53,8 +53,12 @@ pub(super) fn component(ui: &mut Ui, found: &FoundModel, style: &mut Style, all:
             }
         },
         |ui| {
-            let kind = found.inspection.kind.to_string();
-            let text = format!("{}, {}", capitalized(&kind), byte_size(found.inspection.bytes()));
+            let kind = capitalized(&found.inspection.kind.to_string());
+            let bytes = byte_size(found.inspection.bytes());
+            let text = match found.inspection.component_memory().filter(|bytes| *bytes > 0) {
+                Some(memory) => format!("{kind}, {bytes}, needs {} of memory", byte_size(memory)),
+                None => format!("{kind}, {bytes}"),
+            };
             ui.add(Label::new(theme::small(text)).wrap()).on_hover_text(&path);
             if let Some(place) = used {
                 let text = RichText::new(format!("In use as {}", place.name()));

@@ -178,7 +178,7 @@ impl EditOptions {
         let options = self.device.load_options();
         let interrupt = Interrupt::default();
         let loading = Loading::new(&interrupt);
-        let (mut model, base) = load_model(&*package, &options, recipe.size, &loading)?;
+        let (mut model, base) = load_model(&*package, &options, &recipe, &loading)?;
         let sampler = recipe.sampler.resolve(&base.defaults);
         let mut request = EditRequest {
             picture: image,
