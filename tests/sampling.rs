@@ -36,6 +36,8 @@ mod tiles;
 mod vae;
 #[path = "sampling/z_image.rs"]
 mod z_image;
+#[path = "sampling/z_image_files.rs"]
+mod z_image_files;
 
 use std::{collections::HashMap, path::PathBuf};
 

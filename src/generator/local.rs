@@ -18,7 +18,8 @@ use crate::{
         lora::LoraFile,
     },
     model::{
-        EmbeddedPackage, Finetune, Flux2File, FolderPackage, ModelDefaults, ModelError, Package,
+        EmbeddedPackage, Finetune, FolderPackage, ModelDefaults, ModelError, Package,
+        TransformerFile,
         inspect::{Inspection, Obstacle},
         ldm::Checkpoint,
         package::PinnedPackage,
@@ -450,7 +451,7 @@ fn open_path(path: &Path) -> Result<Box<dyn Package>, ModelError> {
     let is_file = |extension| path.extension().is_some_and(|it| it == extension) && path.is_file();
     let (is_safetensors, is_gguf) = (is_file("safetensors"), is_file("gguf"));
     if (is_safetensors || is_gguf)
-        && let Some(transformer) = Flux2File::open(path)?
+        && let Some(transformer) = TransformerFile::open(path)?
     {
         return Ok(Box::new(transformer));
     }

@@ -83,7 +83,7 @@ pub const FAMILIES: &[Family] = &[
             LANGUAGE_MODEL_TOKENIZER,
             Component {
                 in_memory: WeightsInMemory::Stored,
-                ..component(TRANSFORMER, &[TRANSFORMER_CLASS])
+                ..component(TRANSFORMER, &[FLUX2_TRANSFORMER])
             },
             component("vae", &["AutoencoderKLFlux2"]),
             FLOW_SCHEDULER,
@@ -97,7 +97,7 @@ pub const FAMILIES: &[Family] = &[
             LANGUAGE_MODEL_TOKENIZER,
             Component {
                 in_memory: WeightsInMemory::Stored,
-                ..component(TRANSFORMER, &["ZImageTransformer2DModel"])
+                ..component(TRANSFORMER, &[Z_IMAGE_TRANSFORMER])
             },
             VAE,
             FLOW_SCHEDULER,
@@ -122,9 +122,10 @@ pub(crate) const LATENT_CONSISTENCY: &str = "LatentConsistencyModelPipeline";
 /// The pipeline class of FLUX.2 Klein.
 pub(crate) const FLUX2_KLEIN: &str = "Flux2KleinPipeline";
 
-/// The classes of the largest components of FLUX.2 Klein, which are also published as files of their own.
+/// The classes of large components that are also published as files of their own.
 pub(super) const QWEN3: &str = "Qwen3ForCausalLM";
-pub(super) const TRANSFORMER_CLASS: &str = "Flux2Transformer2DModel";
+pub(super) const FLUX2_TRANSFORMER: &str = "Flux2Transformer2DModel";
+pub(super) const Z_IMAGE_TRANSFORMER: &str = "ZImageTransformer2DModel";
 
 /// The pipeline class of Z-Image and Z-Image-Turbo.
 pub(crate) const Z_IMAGE: &str = "ZImagePipeline";
@@ -242,20 +243,29 @@ pub fn family(pipeline: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.pipeline == pipeline)
 }
 
-/// Checks that a package is one of FLUX.2 Klein.
+/// Checks that the family of a package has a component of one of these classes, and returns the class.
 ///
 /// # Errors
 /// If its index is missing or damaged, or [`ModelError::Unsupported`] with its pipeline class.
-pub(super) fn check_klein(package: &dyn Package) -> Result<(), ModelError> {
-    let class = Index::read(package)?.class;
-    if class == FLUX2_KLEIN {
-        return Ok(());
-    }
-    Err(ModelError::Unsupported {
-        file: package.location(INDEX),
-        field: "_class_name".to_owned(),
-        value: format!("\"{class}\""),
-        supported: FLUX2_KLEIN.to_owned(),
+pub(super) fn check_component(
+    package: &dyn Package,
+    component: &str,
+    classes: &[&'static str],
+) -> Result<&'static str, ModelError> {
+    let pipeline = Index::read(package)?.class;
+    let class_in = |family: &Family| {
+        let found = family.component(component)?;
+        classes.iter().copied().find(|class| found.classes.include(class))
+    };
+    family(&pipeline).and_then(class_in).ok_or_else(|| {
+        let known = FAMILIES.iter().filter(|family| class_in(family).is_some());
+        let known: Vec<_> = known.map(|family| family.pipeline).collect();
+        ModelError::Unsupported {
+            file: package.location(INDEX),
+            field: "_class_name".to_owned(),
+            value: format!("\"{pipeline}\""),
+            supported: known.join(" or "),
+        }
     })
 }
 
@@ -268,6 +278,18 @@ pub(super) fn component_of(class: &str) -> Option<(&'static Family, &'static Com
         Classes::AllBut { .. } => false,
     });
     found.find(|(_, component)| component.in_memory != WeightsInMemory::Wide)
+}
+
+/// The display names of all families with a component of this class.
+pub(super) fn families_of(class: &str) -> String {
+    let has_class = |family: &&Family| {
+        family.components.iter().any(|component| match component.classes {
+            Classes::OneOf(classes) => classes.contains(&class),
+            Classes::AllBut { .. } => false,
+        })
+    };
+    let names: Vec<_> = FAMILIES.iter().filter(has_class).map(|family| family.name).collect();
+    names.join(" and ")
 }
 
 impl Family {

@@ -69,13 +69,21 @@ pub enum ModelError {
         /// The file.
         file: String,
     },
-    /// A single file lacks the autoencoder of its model.
+    /// The file of a transformer lacks the text encoder of its model.
     #[error(
-        "{file} has no autoencoder: name one with --vae or in the style (vae: \"vae.safetensors\")"
+        "{file} has no text encoder: name a Qwen3 language model with --text-encoder or in the style (text_encoders: [\"qwen_3_4b.gguf\"])"
     )]
+    NoLanguageModel {
+        /// The file.
+        file: String,
+    },
+    /// The file of a transformer lacks the autoencoder of its model.
+    #[error("{file} has no autoencoder: name one with --vae or in the style (vae: \"{example}\")")]
     NoVae {
         /// The file.
         file: String,
+        /// The usual name of the file of the autoencoder.
+        example: &'static str,
     },
     /// The weights are in a format that can run code when it is loaded.
     #[error(

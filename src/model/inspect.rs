@@ -16,10 +16,11 @@ use serde::{Serialize, Serializer};
 
 use super::{
     BaseModel, ComponentPlace, Finetune,
-    detect::{self, TRANSFORMER_CLASS, WeightsInMemory},
+    detect::{self, WeightsInMemory},
     ldm,
     licence::Terms,
     tensors::{GgufError, HeaderError, NumberType, TensorHeader},
+    transformer_file::TransformerFormat,
 };
 use crate::{lfs::LfsPointer, memory::ModelMemory, recipe::PredictionType};
 pub(super) use single_file::{LICENCE, classify};
@@ -222,20 +223,23 @@ pub enum Obstacle {
     },
     /// A component that is published as a file of its own.
     #[error(
-        "this is only the {component} of {family}: name it beside a model, in the tab Style or with --text-encoder"
+        "this is only the {component} of {families}: name it beside a model, in the tab Style or with --text-encoder"
     )]
     OnlyComponent {
         /// The component.
         component: &'static str,
-        /// The display name of the family.
-        family: &'static str,
+        /// The display names of the families.
+        families: String,
     },
-    /// The transformer of FLUX.2 Klein without the rest of the model.
+    /// The transformer of FLUX.2 Klein or Z-Image without the rest of the model.
     #[error(
         "the file has only the transformer: name a text encoder with --text-encoder and an autoencoder with --vae, or in the style \
-         (text_encoders: [\"qwen3.gguf\"], vae: \"flux2-vae.safetensors\")"
+         (text_encoders: [\"qwen_3_4b.gguf\"], vae: \"{vae}\")"
     )]
-    OnlyTransformer,
+    OnlyTransformer {
+        /// The usual name of the file of the autoencoder.
+        vae: &'static str,
+    },
     /// An adapter.
     #[error(
         "a LoRA changes a model: choose a model, and name this file with --lora or in the style (loras: [(file: \"..\", weight: 0.8)])"
@@ -396,18 +400,21 @@ impl Obstacle {
         match self {
             Self::NoTextEncoder => has_text_encoder,
             Self::NoVae => has_vae,
-            Self::OnlyTransformer | Self::OnlyUNet => has_text_encoder && has_vae,
+            Self::OnlyTransformer { .. } | Self::OnlyUNet => has_text_encoder && has_vae,
             _ => false,
         }
     }
 
     /// The obstacle of a component alone, by its class.
     fn of_component(class: &str) -> Self {
+        if let Some(format) = TransformerFormat::of_class(class) {
+            return Self::OnlyTransformer { vae: format.vae };
+        }
         match detect::component_of(class) {
-            Some(_) if class == TRANSFORMER_CLASS => Self::OnlyTransformer,
-            Some((family, component)) => {
-                Self::OnlyComponent { component: component.name, family: family.name }
-            }
+            Some((_, component)) => Self::OnlyComponent {
+                component: component.name,
+                families: detect::families_of(class),
+            },
             None => match ComponentPlace::of_class(class) {
                 [] => Self::OnePart,
                 places => Self::BesideModel { places },
@@ -458,8 +465,9 @@ impl std::fmt::Display for ModelKind {
                 write!(f, "a complete model in a single file ({family})")
             }
             Self::Component(class) => match detect::component_of(class) {
-                Some((family, component)) => {
-                    write!(f, "the {} of {} ({class})", component.name, family.name)
+                Some((_, component)) => {
+                    let families = detect::families_of(class);
+                    write!(f, "the {} of {families} ({class})", component.name)
                 }
                 None => match ComponentPlace::name_of_class(class) {
                     Some(name) => write!(f, "{name} ({class})"),

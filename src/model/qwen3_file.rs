@@ -1,4 +1,4 @@
-//! The language model Qwen3 as a file of its own, which replaces the text encoder of a model of FLUX.2 Klein.
+//! The language model Qwen3 as a file of its own, which replaces the text encoder of a model of FLUX.2 Klein or Z-Image.
 
 mod names;
 mod tokenizer;
@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ModelError, Package, TensorSource,
-    detect::check_klein,
+    detect::{QWEN3, check_component},
     package::Overlay,
     tensors::{Converted, GgufFile, GgufHeader, WeightFile, count, dims, unsupported},
 };
-use names::Names;
+pub(super) use names::Names;
 
 /// The component that it replaces, and that of its tokenizer.
 const COMPONENT: &str = "text_encoder";
@@ -29,16 +29,16 @@ const METADATA: [(&str, &str); 2] = [
 const SCALING: &str = "qwen3.rope.scaling.type";
 const NO_SCALING: &str = "none";
 
-/// Replaces the text encoder of a package of FLUX.2 Klein by a Qwen3 language model in a file: safetensors in the names of
-/// transformers, or GGUF in those of llama.cpp. The tokenizer in a GGUF file replaces that of the package.
+/// Replaces the text encoder of a package of FLUX.2 Klein or Z-Image by a Qwen3 language model in a file: safetensors in the
+/// names of transformers, or GGUF in those of llama.cpp. The tokenizer in a GGUF file replaces that of the package.
 ///
 /// The tensors tell its sizes, and the metadata of GGUF its constants. What a file does not tell is that of the package.
 ///
 /// # Errors
-/// [`ModelError::Unsupported`] if the package is not one of FLUX.2 Klein, or the file is not such a model. Otherwise if it
+/// [`ModelError::Unsupported`] if the package is not one of these families, or the file is not such a model. Otherwise if it
 /// cannot be read, or lacks a tensor.
 pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
-    check_klein(&*package)?;
+    check_component(&*package, COMPONENT, &[QWEN3])?;
     let file = WeightFile::open(path)?;
     let own = match package.config(COMPONENT)? {
         Value::Object(own) => own,

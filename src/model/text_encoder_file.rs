@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     FolderPackage, ModelError, Package, TensorSource,
-    detect::{FLUX2_KLEIN, Index},
+    detect::{Index, QWEN3, check_component},
     ldm::text_encoder::Layout,
     package::{INDEX, Overlay},
     qwen3_file::with_qwen3,
@@ -48,7 +48,7 @@ struct TextEncoderFile {
 /// Replaces the text encoders of a package by those in files or in folders: CLIP, in the names of transformers, of LDM or of
 /// `OpenCLIP`. A package without text encoders needs all of them. The width of each file tells
 /// which of the two encoders of Stable Diffusion XL it is.
-/// The text encoder of FLUX.2 Klein is a Qwen3 language model, as [`with_qwen3`] reads it.
+/// The text encoder of FLUX.2 Klein and Z-Image is a Qwen3 language model, as [`with_qwen3`] reads it.
 ///
 /// What the tensors of a file do not tell, such as the number of attention heads, is that of the encoder that it replaces, or
 /// else that of the published models.
@@ -63,7 +63,8 @@ pub fn with_text_encoders(
     if paths.is_empty() {
         return Ok(package);
     }
-    if Index::read(&*package)?.class == FLUX2_KLEIN {
+    let reads_qwen3 = check_component(&*package, COMPONENTS[0], &[QWEN3]).is_ok();
+    if reads_qwen3 {
         let [path] = paths else {
             return Err(ModelError::Unsupported {
                 file: package.location(INDEX),

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     },
     generator::inspect,
     model::{
-        Flux2File, FolderPackage, Package, TensorSource,
+        FolderPackage, Package, TensorSource, TransformerFile,
         inspect::ModelKind,
         tensors::{GgufFile, StoredTensor},
         with_qwen3, with_transformer,
@@ -212,7 +212,7 @@ fn files_that_are_not_such_a_transformer_are_refused_with_the_reason() {
     let error = refused(&model("sd1"), file("klein_original.gguf"));
     assert!(error.contains("StableDiffusionPipeline"), "{error}");
     // The four coordinates of a token cannot turn quarters of heads of 12 elements.
-    let error = Flux2File::open(&file("klein_original.safetensors")).unwrap_err().to_string();
+    let error = TransformerFile::open(&file("klein_original.safetensors")).unwrap_err().to_string();
     assert!(error.contains("a multiple of 8 elements of a head"), "{error}");
     let original = file("klein_original.safetensors");
     let mut tensors = candle_core::safetensors::load(original, &Device::Cpu).unwrap();
@@ -312,6 +312,9 @@ fn files_that_are_not_such_a_language_model_are_refused_with_the_reason() {
     let error = with_qwen3(model("sd1").shared(), &file("qwen3.gguf")).unwrap_err().to_string();
     assert!(error.contains("StableDiffusionPipeline"), "{error}");
     let found = inspect(&file("qwen3.gguf")).unwrap();
-    assert_eq!(found.kind.to_string(), "the text_encoder of FLUX.2 Klein (Qwen3ForCausalLM)");
+    assert_eq!(
+        found.kind.to_string(),
+        "the text_encoder of FLUX.2 Klein and Z-Image (Qwen3ForCausalLM)"
+    );
     assert_eq!(found.component_memory(), Some(0), "it is read again for each prompt");
 }

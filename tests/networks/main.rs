@@ -23,6 +23,7 @@ mod loras;
 mod prompts;
 mod single_files;
 mod z_image;
+mod z_image_files;
 
 use std::{collections::HashMap, path::PathBuf, time::Instant};
 

@@ -33,6 +33,7 @@ import schedulers
 import segment
 import tiles
 import z_image
+import z_image_files
 
 
 def main():
@@ -67,6 +68,7 @@ def main():
             klein_parts.record()
             z_image.save()
             z_image.record()
+            z_image_files.record()
             flow_loras.record()
         case ["full", folder]:
             import full_size

@@ -12,8 +12,11 @@ use crate::{
         scheduler::{FlowSchedule, SchedulerConfig},
         text::qwen3::Qwen3TextEncoder,
     },
-    model::{Package, detect::runnable_index},
+    model::{Package, detect::runnable_index, package::config_file},
 };
+
+/// The component of the autoencoder.
+const VAE: &str = "vae";
 
 /// What differs between the families.
 pub(super) struct FlowFamily {
@@ -50,9 +53,11 @@ impl FlowFamily {
         interrupt.check()?;
         let (denoiser, context) = (self.load_transformer)(package, &device)?;
         interrupt.check()?;
-        let autoencoder = autoencoder::load(package, "vae", &device)?;
+        let autoencoder = autoencoder::load(package, VAE, &device)?;
         let (found, needed) = (denoiser.latent_channels(), autoencoder.spec().channels);
-        check_channels(package, "in_channels", found, needed, "the autoencoder's latents")?;
+        let vae = package.location(&config_file(VAE));
+        let needed_by = format!("the latents of the autoencoder in {vae}");
+        check_channels(package, "in_channels", found, needed, &needed_by)?;
         let needed = text_encoder.width();
         check_channels(package, self.context_field, context, needed, "an encoded token")?;
         Model::new(ModelParts {

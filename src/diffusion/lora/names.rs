@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use crate::model::{flux2_original_layer, ldm::UNetNames, tensors::View};
+use crate::model::{flux2_original_layer, ldm::UNetNames, tensors::View, z_image_original_layer};
 
 /// The component of the denoiser.
 pub(super) const UNET: &str = "unet";
@@ -59,9 +59,6 @@ const TRANSFORMER: [&str; 4] = ["transformer.", "diffusion_model.", "base_model.
 /// Those of kohya's sd-scripts, with `_` for dots.
 const TRANSFORMER_JOINED: [&str; 2] = ["lora_unet_", "lora_transformer_"];
 
-/// The layer of Z-Image whose name in diffusers has the size of a patch.
-const Z_IMAGE_PATCHES: [&str; 2] = ["all_x_embedder.2-1", "all_final_layer.2-1"];
-
 /// The possible names of a layer of FLUX.2, by that of diffusers. With each comes what the layer has of it.
 pub(in crate::diffusion) fn of_flux2(layer: &str) -> Vec<(String, View)> {
     of_transformer(layer, flux2_original_layer(layer))
@@ -69,20 +66,7 @@ pub(in crate::diffusion) fn of_flux2(layer: &str) -> Vec<(String, View)> {
 
 /// As [`of_flux2`], for Z-Image.
 pub(in crate::diffusion) fn of_z_image(layer: &str) -> Vec<(String, View)> {
-    let projections = ["to_q", "to_k", "to_v"];
-    let original = match layer.rsplit_once(".attention.") {
-        Some((block, "to_out.0")) => Some((format!("{block}.attention.out"), View::Whole)),
-        Some((block, name)) => {
-            let part = projections.iter().position(|projection| *projection == name);
-            part.map(|part| (format!("{block}.attention.qkv"), View::Third(part)))
-        }
-        None => Z_IMAGE_PATCHES.iter().find_map(|name| {
-            let rest = layer.strip_prefix(name)?;
-            let original = name.trim_start_matches("all_").trim_end_matches(".2-1");
-            Some((format!("{original}{rest}"), View::Whole))
-        }),
-    };
-    of_transformer(layer, original)
+    of_transformer(layer, z_image_original_layer(layer))
 }
 
 /// The possible names of a layer with its name in diffusers, and perhaps an original one.

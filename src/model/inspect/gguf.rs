@@ -7,12 +7,7 @@ use serde_json::Value;
 use super::{Inspection, ModelKind, Obstacle, Part, single_file::one};
 use crate::{
     foreign,
-    model::{
-        ModelError,
-        detect::{QWEN3, TRANSFORMER_CLASS},
-        flux2_file::Names,
-        tensors::GgufHeader,
-    },
+    model::{ModelError, detect::QWEN3, tensors::GgufHeader, transformer_file::TransformerFormat},
 };
 
 /// The metadata with the architecture of a language model.
@@ -32,13 +27,14 @@ pub(super) fn inspect(path: &Path, mut part: Part, found: ModelKind) -> io::Resu
     };
     part.count(header.parameters());
     let text = |name: &str| header.value(name).and_then(Value::as_str).map(str::to_owned);
-    let kind = if Names::of(&|name| header.shape(name).is_some()).is_some() {
-        ModelKind::Component(TRANSFORMER_CLASS.to_owned())
-    } else if text(ARCHITECTURE).as_deref() == Some("qwen3") {
-        ModelKind::Component(QWEN3.to_owned())
-    } else {
-        found
-    };
+    let kind =
+        if let Some((format, _)) = TransformerFormat::of(&|name| header.shape(name).is_some()) {
+            ModelKind::Component(format.class.to_owned())
+        } else if text(ARCHITECTURE).as_deref() == Some("qwen3") {
+            ModelKind::Component(QWEN3.to_owned())
+        } else {
+            found
+        };
     let unreadable = header.unreadable().map(|(tensor, found)| {
         let (file, tensor, found) = (part.name.clone(), tensor.to_owned(), found.to_string());
         Obstacle::Refused(ModelError::NumberType { file, tensor, found }.to_string())

@@ -12,9 +12,10 @@ use crate::{
     lfs::LfsPointer,
     model::{
         BaseModel,
-        detect::TRANSFORMER_CLASS,
-        flux2_file::Names,
+        detect::QWEN3,
         ldm::{LdmFamily, autoencoder, prediction},
+        qwen3_file,
+        transformer_file::TransformerFormat,
     },
 };
 
@@ -166,8 +167,12 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
     if has("lora_up") || has("lora_down") || has("lora_A") || has("lora_B") || has(".lora.") {
         return ModelKind::Lora;
     }
-    if Names::of(&|name| header.shape(name).is_some()).is_some() {
-        return ModelKind::Component(TRANSFORMER_CLASS.to_owned());
+    let has_tensor = |name: &str| header.shape(name).is_some();
+    if let Some((format, _)) = TransformerFormat::of(&has_tensor) {
+        return ModelKind::Component(format.class.to_owned());
+    }
+    if qwen3_file::Names::of(&has_tensor).is_some() {
+        return ModelKind::Component(QWEN3.to_owned());
     }
     if starts("model.diffusion_model.") {
         let family = if starts("model.diffusion_model.joint_blocks.") {
@@ -181,8 +186,7 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
         };
         return ModelKind::LdmCheckpoint { family: family.to_owned() };
     }
-    let is_embedding = |name: &str| header.shape(name).is_some();
-    if ["emb_params", "clip_g", "clip_l"].into_iter().any(is_embedding)
+    if ["emb_params", "clip_g", "clip_l"].into_iter().any(has_tensor)
         || BaseModel::of_embedding(header).is_some()
     {
         return ModelKind::Embedding;

@@ -195,7 +195,7 @@ impl Checkpoint {
             return ModelError::NoTextEncoder { file: self.location(file) };
         }
         if self.levels == 0 && file.starts_with("vae") {
-            return ModelError::NoVae { file: self.location(file) };
+            return ModelError::NoVae { file: self.location(file), example: "vae.safetensors" };
         }
         let hint = "a model in a single file has no other files".to_owned();
         ModelError::Missing { file: self.location(file), hint }

@@ -19,7 +19,7 @@ const LAYERS: [(&str, &str); 11] = [
 
 /// The names of the tensors in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
+pub(in crate::model) enum Names {
     /// Those of transformers, with this prefix.
     Transformers(&'static str),
     /// Those of llama.cpp.
@@ -28,7 +28,7 @@ pub(super) enum Names {
 
 impl Names {
     /// The names in a file. `has` tells whether a tensor exists. `None` if it is not a Qwen3 language model.
-    pub(super) fn of(has: &dyn Fn(&str) -> bool) -> Option<Self> {
+    pub(in crate::model) fn of(has: &dyn Fn(&str) -> bool) -> Option<Self> {
         let with =
             |prefix: &&'static str| has(&format!("{prefix}layers.0.self_attn.q_norm.weight"));
         let prefix = ["model.", ""].into_iter().find(with).map(Self::Transformers);

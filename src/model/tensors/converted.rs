@@ -34,6 +34,8 @@ pub(crate) enum View {
     Transposed,
     /// The stored one has more dimensions at the end, of size 1.
     Squeezed,
+    /// It is a matrix of one row, and the stored one may lack the dimension of rows, as in GGUF files of C++ programs.
+    Row,
 }
 
 impl Stored {
@@ -60,6 +62,11 @@ impl View {
                     stored.pop();
                 }
             }
+            Self::Row => {
+                if stored.len() == 1 {
+                    stored.insert(0, 1);
+                }
+            }
         }
         Some(stored)
     }
@@ -83,7 +90,7 @@ impl View {
         match self {
             Self::Third(index) => Some(vec![(index * rows, rows)]),
             Self::SwappedHalves => Some(vec![(rows / 2, rows / 2), (0, rows / 2)]),
-            Self::Whole | Self::Transposed | Self::Squeezed => None,
+            Self::Whole | Self::Transposed | Self::Squeezed | Self::Row => None,
         }
     }
 }
@@ -129,7 +136,9 @@ impl<F: Fn(&str) -> Stored + Send + Sync> TensorSource for Converted<F> {
             View::Third(_) => bytes / 3,
             View::Whole | View::SwappedHalves => bytes,
             // Loaded as f32.
-            View::Transposed | View::Squeezed => bytes_of(&self.source.shape(&name)?, DType::F32),
+            View::Transposed | View::Squeezed | View::Row => {
+                bytes_of(&self.source.shape(&name)?, DType::F32)
+            }
         })
     }
 
@@ -145,7 +154,7 @@ impl<F: Fn(&str) -> Stored + Send + Sync> TensorSource for Converted<F> {
         let converted = match (view, view.rows(&shape)) {
             (_, Some(rows)) => selected_rows(&stored, &rows),
             (View::Transposed, _) => stored.t(),
-            (View::Squeezed, _) => stored.reshape(shape),
+            (View::Squeezed | View::Row, _) => stored.reshape(shape),
             _ => Ok(stored),
         };
         converted.and_then(|tensor| tensor.contiguous()).map_err(|error| self.error(&name, error))
@@ -154,7 +163,7 @@ impl<F: Fn(&str) -> Stored + Send + Sync> TensorSource for Converted<F> {
     /// Rows of a matrix stay as they are stored.
     fn get_stored(&self, name: &str, device: &Device) -> Result<StoredTensor, ModelError> {
         let Stored { name: stored_name, view } = (self.stored)(name);
-        if matches!(view, View::Transposed | View::Squeezed) {
+        if matches!(view, View::Transposed | View::Squeezed | View::Row) {
             return self.get(name, DType::F32, device).map(StoredTensor::Plain);
         }
         let stored = self.source.get_stored(&stored_name, device)?;

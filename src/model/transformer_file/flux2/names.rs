@@ -1,9 +1,6 @@
 //! The names of the tensors of FLUX.2 in files.
 
-use crate::model::tensors::{Stored, View};
-
-/// The possible prefixes of all names.
-const PREFIXES: [&str; 3] = ["", "model.diffusion_model.", "diffusion_model."];
+use crate::model::{tensors::View, transformer_file::Layout};
 
 /// The layers outside of the blocks: in diffusers, in the names of Black Forest Labs, and how the tensors are related.
 const LAYERS: [(&str, &str, View); 9] = [
@@ -47,48 +44,19 @@ const SINGLE: [(&str, &str, View); 4] = [
     ("attn.norm_k", "norm.key_norm", View::Whole),
 ];
 
-/// The names of the tensors in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::model) struct Names {
-    prefix: &'static str,
-    layout: Layout,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    Diffusers,
-    /// That of Black Forest Labs, with the name of a norm's weights.
-    Original(&'static str),
-}
-
-impl Names {
-    /// The names in a file. `has` tells whether a tensor exists. `None` if it is not a transformer of FLUX.2.
-    pub(in crate::model) fn of(has: &dyn Fn(&str) -> bool) -> Option<Self> {
-        PREFIXES.into_iter().find_map(|prefix| {
-            let has = |name: &str| has(&format!("{prefix}{name}"));
-            let layout = if has("double_stream_modulation_img.linear.weight") {
-                Layout::Diffusers
-            } else if has("double_stream_modulation_img.lin.weight") {
-                let is_scale = has("double_blocks.0.img_attn.norm.query_norm.scale");
-                Layout::Original(if is_scale { "scale" } else { "weight" })
-            } else {
-                return None;
-            };
-            Some(Self { prefix, layout })
-        })
+/// The names in a file. `has` tells whether a tensor exists. `None` if it is not a transformer of FLUX.2.
+pub(super) fn layout(has: &dyn Fn(&str) -> bool) -> Option<Layout> {
+    if has("double_stream_modulation_img.linear.weight") {
+        return Some(Layout::Diffusers);
     }
-
-    /// Where the file has a tensor with this name in diffusers.
-    pub(in crate::model) fn stored(self, name: &str) -> Stored {
-        let original = match self.layout {
-            Layout::Diffusers => None,
-            Layout::Original(norm) => original(name, norm),
-        };
-        let (name, view) = original.unwrap_or_else(|| (name.to_owned(), View::Whole));
-        Stored { name: format!("{}{name}", self.prefix), view }
-    }
+    let is_scale = has("double_blocks.0.img_attn.norm.query_norm.scale");
+    has("double_stream_modulation_img.lin.weight").then_some(Layout::Original(match is_scale {
+        true => |name| original(name, "scale"),
+        false => |name| original(name, "weight"),
+    }))
 }
 
+/// Where the original program has a tensor with this name in diffusers. `norm` is the name of the weights of a norm.
 fn original(name: &str, norm: &str) -> Option<(String, View)> {
     let layer = name.strip_suffix(".weight")?;
     let (stored, view) = original_layer(layer)?;
