@@ -95,7 +95,7 @@ impl MemoryNeeds {
 /// The memory that a model needs for a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ModelMemory {
-    /// If all networks stay in memory as 32-bit floats.
+    /// If all networks stay in memory: as 32-bit floats, or the denoiser in its [`Precision`](crate::diffusion::Precision).
     pub usual: MemoryNeeds,
     /// With [`LoadOptions::low_memory`](crate::diffusion::LoadOptions::low_memory).
     pub low: MemoryNeeds,

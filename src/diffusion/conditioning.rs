@@ -30,6 +30,13 @@ impl Conditioning {
         Self { tokens, pooled: None, images, references, guidance_scale: None }
     }
 
+    /// Whether a gradient with respect to any part of it is needed.
+    pub(super) fn needs_gradients(&self) -> bool {
+        let tensors = [&self.tokens].into_iter().chain(&self.pooled).chain(&self.references);
+        tensors.into_iter().any(Tensor::track_op)
+            || self.images.iter().any(ImageKeys::needs_gradients)
+    }
+
     /// Adds an embedding of the whole prompt, (1, width).
     #[must_use]
     pub fn with_pooled(self, pooled: Tensor) -> Self {

@@ -8,7 +8,7 @@ mod tiles;
 pub mod unet;
 pub mod z_image;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::{
     Conditioning, DiffusionError, Interrupt,
@@ -31,6 +31,13 @@ pub trait Denoiser: Send + Sync {
 
     /// Channels of the latents.
     fn latent_channels(&self) -> usize;
+
+    /// The type that the network computes in. Its inputs and predictions are f32 all the same. If it has 16 bits and a
+    /// gradient is needed, the network computes in f32 with the same weights, because gradients exceed the range of f16 and
+    /// lose most of their digits in bf16. f32 by default.
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
 
     /// Whether it is an inpainting model, which also needs [`DenoiserInput::inpainting`]. By default it is not.
     fn is_inpainting(&self) -> bool {
@@ -82,6 +89,12 @@ pub trait Denoiser: Send + Sync {
     fn adapter_places(&self) -> Option<AdapterPlaces> {
         None
     }
+}
+
+/// The type that a network of `dtype` computes a prediction in: f32 instead of 16 bits if a gradient is needed.
+fn predicting_type(dtype: DType, needs_gradient: bool) -> DType {
+    let is_half = matches!(dtype, DType::F16 | DType::BF16);
+    if is_half && needs_gradient { DType::F32 } else { dtype }
 }
 
 /// The input of a denoiser.

@@ -42,6 +42,14 @@ pub enum DiffusionError {
         /// The reason, and the remedy.
         reason: String,
     },
+    /// The denoiser cannot compute in the requested precision.
+    #[error("the precision \"{precision}\" cannot be used: {reason}")]
+    Precision {
+        /// The precision.
+        precision: String,
+        /// The reason, and the remedy.
+        reason: String,
+    },
     /// The scheduler cannot be set up.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),

@@ -10,7 +10,7 @@ mod z_image;
 use std::sync::Arc;
 
 use super::{
-    DeviceKind, DiffusionError, Model,
+    DeviceKind, DiffusionError, Model, Precision,
     scheduler::{self, SchedulerConfig, SchedulerError},
     weights::interruptible,
 };
@@ -61,6 +61,8 @@ pub trait Family: Send + Sync {
 pub struct LoadOptions {
     /// The device that the networks run on.
     pub device: DeviceKind,
+    /// The precision that the denoiser computes in.
+    pub precision: Precision,
     /// Whether the model uses little memory: text encoders are loaded for each picture, and weights of 16 bits keep their
     /// numbers. Pictures take a little longer, and are the same.
     pub low_memory: bool,

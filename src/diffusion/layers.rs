@@ -29,7 +29,7 @@ pub(super) struct Linear {
 enum Weight {
     /// As the products need it.
     Wide(Tensor),
-    /// As it is stored. Each product widens it again, which costs little for many rows.
+    /// As it is stored, or in 16 bits. Each product of f32 widens it again, which costs little for many rows.
     Stored(StoredTensor),
 }
 
@@ -46,6 +46,16 @@ impl Weight {
                 })
             }
             stored => Ok(Self::Stored(stored)),
+        }
+    }
+
+    /// The matrix for a product of this type.
+    fn of_type(&self, dtype: DType) -> Result<Tensor> {
+        match self {
+            Self::Wide(weight) | Self::Stored(StoredTensor::Plain(weight)) => {
+                weight.to_dtype(dtype)
+            }
+            Self::Stored(blocks) => blocks.widened()?.to_dtype(dtype),
         }
     }
 
@@ -79,7 +89,7 @@ impl Linear {
         output: usize,
         weights: &StoredWeights,
     ) -> Result<Self> {
-        Self::new(weights.wide().prefix(), weights.get((output, input), "weight")?)
+        Self::new(weights.converted().prefix(), weights.get((output, input), "weight")?)
     }
 
     fn new(name: String, weight: StoredTensor) -> Result<Self> {
@@ -102,8 +112,10 @@ impl Linear {
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let bias = self.bias.as_ref();
+        let bias = of_type(self.bias.as_ref(), x)?;
+        let bias = bias.as_ref();
         let output = match &self.weight {
+            weight if ops::is_half(x) => ops::linear(x, &weight.of_type(x.dtype())?, bias)?,
             Weight::Wide(weight) => ops::linear(x, weight, bias)?,
             Weight::Stored(weight) => {
                 let weight = weight.clone();
@@ -122,7 +134,7 @@ impl Linear {
 pub(super) struct Conv2d {
     /// The name of the layer in its component.
     name: String,
-    /// Numbers of 16 bits are widened for each product.
+    /// Numbers of 16 bits are widened for each product of f32.
     weight: Tensor,
     bias: Option<Tensor>,
     stride: usize,
@@ -193,10 +205,13 @@ impl Conv2d {
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (self.wide_weight()?, self.bias.as_ref());
+        let (weight, bias) = (self.weight_for(x)?, of_type(self.bias.as_ref(), x)?);
+        let bias = bias.as_ref();
         let output = match &self.turned {
-            Some(turned) => ops::conv2d_with_turned(x, &weight, turned, bias, self.padding)?,
-            None => ops::conv2d(x, &weight, bias, self.stride, self.padding)?,
+            Some(turned) if !ops::is_half(x) => {
+                ops::conv2d_with_turned(x, &weight, turned, bias, self.padding)?
+            }
+            _ => ops::conv2d(x, &weight, bias, self.stride, self.padding)?,
         };
         match &self.change {
             Some(change) => change.add_to(&output, x, self.stride, self.padding),
@@ -209,19 +224,32 @@ impl Conv2d {
         if self.stride != 1 {
             candle_core::bail!("a convolution with stride {} has no such gradient", self.stride);
         }
-        let of_kernels = ops::conv2d_gradient(gradient, &self.wide_weight()?, self.padding)?;
+        let of_kernels = ops::conv2d_gradient(gradient, &self.weight_for(gradient)?, self.padding)?;
         match &self.change {
             Some(change) => change.add_to_gradient(&of_kernels, gradient, self.padding),
             None => Ok(of_kernels),
         }
     }
 
-    fn wide_weight(&self) -> Result<Tensor> {
-        match self.weight.dtype() {
-            DType::F16 | DType::BF16 => ops::widened(&self.weight),
-            _ => Ok(self.weight.clone()),
+    /// The kernels in the type of `x`.
+    fn weight_for(&self, x: &Tensor) -> Result<Tensor> {
+        match (ops::is_half(x), ops::is_half(&self.weight)) {
+            (true, _) => self.weight.to_dtype(x.dtype()),
+            (false, true) => ops::widened(&self.weight),
+            (false, false) => Ok(self.weight.clone()),
         }
     }
+}
+
+/// A bias in the type of `x`.
+fn of_type(bias: Option<&Tensor>, x: &Tensor) -> Result<Option<Tensor>> {
+    bias.map(|bias| bias.to_dtype(x.dtype())).transpose()
+}
+
+/// The numbers of a norm. Those of 16 bits become f32, in which norms are computed.
+fn of_norm(weights: &VarBuilder, width: usize, name: &str) -> Result<Tensor> {
+    let weight = weights.get(width, name)?;
+    if ops::is_half(&weight) { weight.to_dtype(DType::F32) } else { Ok(weight) }
 }
 
 /// A layer that low-rank adapters can change.
@@ -271,7 +299,8 @@ impl GroupNorm {
                 weights.prefix()
             );
         }
-        let (weight, bias) = (weights.get(channels, "weight")?, weights.get(channels, "bias")?);
+        let [weight, bias] = ["weight", "bias"].map(|name| of_norm(weights, channels, name));
+        let (weight, bias) = (weight?, bias?);
         Ok(Self { weight, bias, groups, eps })
     }
 
@@ -314,7 +343,8 @@ pub(super) struct LayerNorm {
 
 impl LayerNorm {
     pub(super) fn load(width: usize, eps: f64, weights: &VarBuilder) -> Result<Self> {
-        let (weight, bias) = (weights.get(width, "weight")?, weights.get(width, "bias")?);
+        let [weight, bias] = ["weight", "bias"].map(|name| of_norm(weights, width, name));
+        let (weight, bias) = (weight?, bias?);
         Ok(Self { weight, bias, eps })
     }
 
@@ -332,7 +362,7 @@ pub(super) struct RmsNorm {
 
 impl RmsNorm {
     pub(super) fn load(width: usize, eps: f64, weights: &VarBuilder) -> Result<Self> {
-        Ok(Self { weight: weights.get(width, "weight")?, eps })
+        Ok(Self { weight: of_norm(weights, width, "weight")?, eps })
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -341,6 +371,7 @@ impl RmsNorm {
 
     /// The norm whose result is multiplied by `factors`, one for each channel.
     pub(super) fn times(&self, factors: &Tensor) -> Result<Self> {
+        let factors = factors.to_dtype(self.weight.dtype())?;
         Ok(Self { weight: (&self.weight * factors)?, eps: self.eps })
     }
 

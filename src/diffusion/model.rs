@@ -12,7 +12,7 @@ use files::{LoadedEmbeddings, LoadedLoras, LoadedVae};
 
 use super::{
     Autoencoder, Conditioning, Denoiser, DiffusionError, DrawError, DrawRequest, Drawn, Interrupt,
-    Noise, SampleInputs, StepHook, TextEncoder,
+    Noise, Precision, SampleInputs, StepHook, TextEncoder,
     adapter::{ModelAdapters, PartInspirations, PictureAdapters},
     autoencoder::LinearAutoencoder,
     guide::{self, ComposedText, GuidanceScale},
@@ -146,6 +146,12 @@ impl Model {
     pub fn with_picture_budget(mut self, picture_budget: Option<u64>) -> Self {
         self.memory.most = picture_budget;
         self
+    }
+
+    /// The precision that the denoiser computes in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        Precision::of(self.parts.denoiser.dtype())
     }
 
     /// The grid of latents, or of patches of latents if the denoiser sees those as a whole.

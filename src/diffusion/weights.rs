@@ -1,4 +1,4 @@
-//! Loads a package's tensors into candle networks: as f32, or with the numbers of their files.
+//! Loads a package's tensors into candle networks: as f32, in 16 bits, or with the numbers of their files.
 
 use std::sync::Arc;
 
@@ -11,13 +11,9 @@ use crate::{
     model::{
         ModelError, Package, TensorSource,
         package::{MappedPackage, PinnedPackage, config_file},
-        tensors::{Interruptible, StoredTensor, kept_type},
+        tensors::{Interruptible, StoredTensor, bytes_of, kept_type},
     },
 };
-
-/// Loads the weights of a component.
-pub(super) type LoadWeights =
-    fn(&dyn Package, &str, &Device) -> Result<VarBuilder<'static>, DiffusionError>;
 
 /// The weights of a component, such as `unet`, loaded tensor by tensor and converted to f32.
 ///
@@ -28,7 +24,21 @@ pub(super) fn weights(
     component: &str,
     device: &Device,
 ) -> Result<VarBuilder<'static>, DiffusionError> {
-    Ok(weights_of(package.tensors(component)?, requirement(package, component), device))
+    weights_in(package, component, DType::F32, device)
+}
+
+/// As [`weights`], converted to another type.
+///
+/// # Errors
+/// As [`Package::tensors`].
+pub(super) fn weights_in(
+    package: &dyn Package,
+    component: &str,
+    dtype: DType,
+    device: &Device,
+) -> Result<VarBuilder<'static>, DiffusionError> {
+    let weights = Weights::new(package, component, false)?;
+    Ok(VarBuilder::from_backend(Box::new(weights), dtype, device.clone()))
 }
 
 /// As [`weights`], but tensors of more than one dimension keep numbers of 16 bits. Dense layers and convolutions widen them
@@ -41,8 +51,7 @@ pub(super) fn narrow_weights(
     component: &str,
     device: &Device,
 ) -> Result<VarBuilder<'static>, DiffusionError> {
-    let (tensors, requirement) = (package.tensors(component)?, requirement(package, component));
-    let weights = Weights { requirement, tensors: tensors.into(), keeps_narrow: true };
+    let weights = Weights::new(package, component, true)?;
     Ok(VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone()))
 }
 
@@ -56,12 +65,12 @@ pub(super) fn weights_of(
     VarBuilder::from_backend(Box::new(weights), DType::F32, device.clone())
 }
 
-/// The weights of a component, for a network that keeps those of dense layers as they are stored.
+/// The weights of a component, for a network that keeps those of dense layers as they are stored, or in 16 bits.
 #[derive(Clone)]
 pub(super) struct StoredWeights {
     weights: Weights,
-    /// The same weights as f32.
-    wide: VarBuilder<'static>,
+    /// The same weights in the type that the network computes in.
+    converted: VarBuilder<'static>,
 }
 
 impl StoredWeights {
@@ -74,34 +83,53 @@ impl StoredWeights {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let (tensors, requirement) = (package.tensors(component)?, requirement(package, component));
-        let weights = Weights { requirement, tensors: tensors.into(), keeps_narrow: false };
-        let wide = VarBuilder::from_backend(Box::new(weights.clone()), DType::F32, device.clone());
-        Ok(Self { weights, wide })
+        Self::in_type(package, component, DType::F32, device)
+    }
+
+    /// The weights of a network that computes in this type. If it has 16 bits, so have all weights that are not in quantized
+    /// blocks.
+    ///
+    /// # Errors
+    /// As [`Package::tensors`].
+    pub(super) fn in_type(
+        package: &dyn Package,
+        component: &str,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let weights = Weights::new(package, component, false)?;
+        let converted = VarBuilder::from_backend(Box::new(weights.clone()), dtype, device.clone());
+        Ok(Self { weights, converted })
     }
 
     /// Those whose names begin with `part` and a dot.
     pub(super) fn pp(&self, part: impl ToString) -> Self {
-        Self { weights: self.weights.clone(), wide: self.wide.pp(part) }
+        Self { weights: self.weights.clone(), converted: self.converted.pp(part) }
     }
 
-    /// The same weights as f32.
-    pub(super) fn wide(&self) -> &VarBuilder<'static> {
-        &self.wide
+    /// The same weights in the type that the network computes in.
+    pub(super) fn converted(&self) -> &VarBuilder<'static> {
+        &self.converted
     }
 
-    /// A tensor with the numbers of its file.
+    /// A tensor with the numbers of its file, or in 16 bits if the network computes in these.
     pub(super) fn get(
         &self,
         shape: impl Into<Shape>,
         name: &str,
     ) -> candle_core::Result<StoredTensor> {
-        let name = match self.wide.prefix() {
+        let name = match self.converted.prefix() {
             prefix if prefix.is_empty() => name.to_owned(),
             prefix => format!("{prefix}.{name}"),
         };
-        self.weights.check_shape(&shape.into(), &name)?;
-        let tensor = self.weights.tensors.get_stored(&name, self.wide.device());
+        let shape = shape.into();
+        self.weights.check_shape(&shape, &name)?;
+        let (tensors, dtype) = (&self.weights.tensors, self.converted.dtype());
+        let device = self.converted.device();
+        let tensor = match is_narrow(dtype) && !self.weights.is_in_blocks(&name, &shape) {
+            true => tensors.get(&name, dtype, device).map(StoredTensor::Plain),
+            false => tensors.get_stored(&name, device),
+        };
         tensor.map_err(|error| self.weights.wrap(error))
     }
 }
@@ -155,7 +183,27 @@ struct Weights {
     keeps_narrow: bool,
 }
 
+/// Whether numbers of this type have 16 bits.
+fn is_narrow(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
+}
+
 impl Weights {
+    fn new(
+        package: &dyn Package,
+        component: &str,
+        keeps_narrow: bool,
+    ) -> Result<Self, DiffusionError> {
+        let (tensors, requirement) = (package.tensors(component)?, requirement(package, component));
+        Ok(Self { requirement, tensors: tensors.into(), keeps_narrow })
+    }
+
+    /// Whether a tensor is stored in quantized blocks, which need less than the f32 that they count as.
+    fn is_in_blocks(&self, name: &str, shape: &Shape) -> bool {
+        let stored = self.tensors.stored_bytes(name).zip(self.tensors.dtype(name));
+        stored.is_some_and(|(bytes, dtype)| bytes < bytes_of(shape.dims(), kept_type(dtype)))
+    }
+
     fn wrap(&self, error: ModelError) -> candle_core::Error {
         match error {
             ModelError::NoTensor { files, tensor } => {

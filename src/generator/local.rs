@@ -13,7 +13,7 @@ use super::{
 use crate::{
     control::{Cancelled, Control, Interrupt},
     diffusion::{
-        DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise,
+        DiffusionError, DrawRequest, EditRequest, Family, LoadOptions, Model, Noise, Precision,
         family::{self, families},
         lora::LoraFile,
     },
@@ -289,8 +289,10 @@ fn load_and_hash(
         scope.spawn(|_| hash = package.hash(&of_hash));
         load().inspect_err(|_| of_hash.cancel())
     })?;
+    let precision = Some(model.precision()).filter(|it| *it != Precision::F32);
+    let precision = precision.map(|it| it.to_string());
     let card = ModelCard::with_hash(package, model.grid(), hash?)?;
-    Ok((model, card))
+    Ok((model, ModelCard { precision, ..card }))
 }
 
 /// Changes a model by the files that a recipe names besides the model: its autoencoder, its optional components, its low-rank

@@ -32,6 +32,10 @@ pub struct ModelCard {
     pub config_hash: Option<String>,
     /// The licence, if the model names one.
     pub licence: Option<String>,
+    /// The [precision](crate::diffusion::Precision) that the denoiser computed in, `f16` or `bf16`. `None`: f32. It is not part
+    /// of [`Self::hash`], as the device is not: a take is the same work on another machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// The latent grid.
     #[serde(default)]
     pub grid: Grid,
@@ -130,6 +134,7 @@ impl ModelCard {
             config_hash: Some(config_hash(package)?),
             hash,
             licence: package.licence(),
+            precision: None,
             grid,
         })
     }

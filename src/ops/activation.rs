@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     fused::{Real, definition_gradients, for_real, has_kernel, slice},
+    half::{is_half, through_f32},
     silu,
 };
 
@@ -50,6 +51,8 @@ impl Activation {
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Silu => silu(x),
+            Self::Relu => x.relu(),
+            _ if is_half(x) => through_f32([x], |[x]| self.forward(x)),
             // The gradient of candle's `gelu_erf` is accurate to six digits only.
             Self::Gelu => (x * 0.5)? * ((x * 0.5_f64.sqrt())?.erf()? + 1.0)?,
             Self::GeluNew => {
@@ -58,7 +61,6 @@ impl Activation {
                 (x * 0.5)? * (inner.tanh()? + 1.0)?
             }
             Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702)?)?,
-            Self::Relu => x.relu(),
             Self::Mish => {
                 // ln(1 + exp(x)) without overflow.
                 let softplus = (x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
@@ -77,7 +79,13 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
     if x.dim(D::Minus1)? % 2 != 0 {
         candle_core::bail!("geglu needs an even last dimension, not {:?}", x.shape());
     }
-    if has_kernel(x) { x.contiguous()?.apply_op1(Geglu) } else { Geglu::definition(x) }
+    if is_half(x) {
+        through_f32([x], |[x]| geglu(x))
+    } else if has_kernel(x) {
+        x.contiguous()?.apply_op1(Geglu)
+    } else {
+        Geglu::definition(x)
+    }
 }
 
 struct Geglu;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::{
     checkpoint::checkpoint3,
     fused::{Real, for_real, has_kernel, slice},
+    half::{is_half, without_half},
     product::matmul,
 };
 
@@ -45,8 +46,9 @@ pub fn attention(
         let x = x.reshape((batch, tokens, heads, channels / heads))?;
         x.transpose(1, 2)?.contiguous()?.reshape((batch * heads, tokens, channels / heads))
     };
-    let query = split(&(query * scale)?, queries)?;
-    let key = split(key, keys)?.transpose(1, 2)?;
+    // A score of 16 bits would be off by up to 1/256 of it, and its exponential by much more.
+    let query = split(&(without_half(query)? * scale)?, queries)?;
+    let key = split(&without_half(key)?, keys)?.transpose(1, 2)?;
     let value = split(value, keys)?;
 
     let key_mask = match mask.keys {
@@ -70,9 +72,11 @@ pub fn attention(
             if let Some(mask) = &key_mask {
                 scores = scores.broadcast_add(mask)?;
             }
-            matmul(&softmax(&scores)?, value)
+            matmul(&softmax(&scores)?.to_dtype(value.dtype())?, value)
         };
-        chunks.push(checkpoint3([&query.narrow(1, first, count)?, &key, &value], of_chunk)?);
+        let inputs = [&query.narrow(1, first, count)?, &key, &value];
+        let is_half = is_half(&value);
+        chunks.push(if is_half { of_chunk(inputs)? } else { checkpoint3(inputs, of_chunk)? });
     }
     let result = if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(&chunks, 1)? };
     result
@@ -110,7 +114,7 @@ fn causal_mask(first: usize, count: usize, keys: usize, like: &Tensor) -> Result
     Tensor::from_vec(mask, (count, keys), like.device())?.to_dtype(like.dtype())
 }
 
-/// Flash attention (Dao 2023) in f16. Only for CUDA tensors without gradient tracking, because it has no backward
+/// Flash attention (Dao 2023) in f16, or in bf16 for inputs of this type. Only for CUDA tensors without gradient tracking, because it has no backward
 /// pass.
 #[cfg(feature = "flash-attn")]
 fn flash(
@@ -130,9 +134,9 @@ fn flash(
     if tracked || !query.device().is_cuda() || width % 8 != 0 || width > 256 {
         return Ok(None);
     }
-    let split = |x: &Tensor| {
-        x.reshape((batch, x.dim(1)?, heads, width))?.to_dtype(DType::F16)?.contiguous()
-    };
+    let dtype = if query.dtype() == DType::BF16 { DType::BF16 } else { DType::F16 };
+    let split =
+        |x: &Tensor| x.reshape((batch, x.dim(1)?, heads, width))?.to_dtype(dtype)?.contiguous();
     let result = candle_flash_attn::flash_attn(
         &split(query)?,
         &split(key)?,

@@ -8,11 +8,12 @@ use rayon::prelude::*;
 use self::gradient::GroupNormGradient;
 use super::{
     fused::{Real, definition_gradients, for_real, has_kernel, slice},
+    half::{is_half, through_f32},
     norm::{moments, normalise},
 };
 
 /// Group normalisation (Wu and He 2018): normalises each group of channels, then scales and shifts each channel.
-/// `x` is `(batch, channels, ..)`, `weight` and `bias` are `(channels)`.
+/// `x` is `(batch, channels, ..)`, `weight` and `bias` are `(channels)`. For an `x` of 16 bits, they may be f32.
 ///
 /// # Errors
 /// If the shapes do not match or `groups` does not divide the channels.
@@ -72,7 +73,9 @@ impl GroupNorm {
     }
 
     fn apply(self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-        if has_kernel(x) {
+        if is_half(x) {
+            through_f32([x, weight, bias], |[x, weight, bias]| self.apply(x, weight, bias))
+        } else if has_kernel(x) {
             x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, self)
         } else {
             self.definition([x, weight, bias])

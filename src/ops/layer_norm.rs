@@ -5,17 +5,20 @@ use rayon::prelude::*;
 
 use super::{
     fused::{Real, definition_gradients, for_real, has_kernel, slice},
+    half::{is_half, through_f32},
     norm::{moments, normalise},
 };
 
 /// Layer normalisation (Ba, Kiros and Hinton 2016): normalises the last dimension, then scales and shifts it.
-/// `weight` and `bias` have the size of the last dimension.
+/// `weight` and `bias` have the size of the last dimension. For an `x` of 16 bits, they may be f32.
 ///
 /// # Errors
 /// If the shapes do not match.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let op = LayerNorm { eps };
-    if has_kernel(x) {
+    if is_half(x) {
+        through_f32([x, weight, bias], |[x, weight, bias]| layer_norm(x, weight, bias, eps))
+    } else if has_kernel(x) {
         x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
     } else {
         op.definition([x, weight, bias])

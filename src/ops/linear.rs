@@ -9,7 +9,7 @@ use super::{
     fused::has_kernel,
     product::matmul,
     turn::turned,
-    unfold,
+    unfold::{self, copies},
 };
 
 /// Computes `x * weight^T + bias`. `x` is `(.., in)`, `weight` is `(out, in)`, `bias` is `(out)`.
@@ -68,6 +68,8 @@ pub fn conv2d(
         matmul(&weight, &x)?.reshape((batch, out, height, width))?
     } else if has_kernel(x) {
         unfold::conv2d(x, weight, stride, padding)?
+    } else if copies::is_needed(x) {
+        copies::conv2d(x, weight, stride, padding)?
     } else {
         candle_conv2d(x, weight, stride, padding)?
     };

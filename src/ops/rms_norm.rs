@@ -3,16 +3,21 @@
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, definition_gradients, for_real, has_kernel, slice};
+use super::{
+    fused::{Real, definition_gradients, for_real, has_kernel, slice},
+    half::{is_half, through_f32},
+};
 
 /// Divides the last dimension by its root mean square, then scales it (Zhang and Sennrich 2019, arXiv:1910.07467).
-/// `weight` has the size of the last dimension.
+/// `weight` has the size of the last dimension. For an `x` of 16 bits, it may be f32.
 ///
 /// # Errors
 /// If the shapes do not match.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let op = RmsNorm { eps };
-    if has_kernel(x) {
+    if is_half(x) {
+        through_f32([x, weight], |[x, weight]| rms_norm(x, weight, eps))
+    } else if has_kernel(x) {
         x.contiguous()?.apply_op2(&weight.contiguous()?, op)
     } else {
         op.definition([x, weight])

@@ -1,9 +1,12 @@
 //! Rotary position embeddings.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::fused::{Real, for_real, has_kernel, slice};
+use super::{
+    fused::{Real, for_real, has_kernel, slice},
+    half::{is_half, through_f32},
+};
 
 /// The two elements of a head that are turned together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +34,8 @@ impl RotaryAngles {
             let values: Vec<f32> = angles.iter().map(|&angle| function(angle) as f32).collect();
             let values =
                 Tensor::from_vec(values, (tokens, angles.len() / tokens.max(1)), like.device())?;
-            values.to_dtype(like.dtype())
+            // Numbers of 16 bits are turned in f32, as in diffusers.
+            values.to_dtype(if is_half(like) { DType::F32 } else { like.dtype() })
         };
         Ok(Self { cosines: of(f64::cos)?, sines: of(f64::sin)? })
     }
@@ -52,7 +56,12 @@ pub fn rotary(x: &Tensor, angles: &RotaryAngles, pairs: RotaryPairs) -> Result<T
     }
     let op = Rotary { pairs };
     let RotaryAngles { cosines, sines } = angles;
-    if has_kernel(x) {
+    if is_half(x) {
+        through_f32([x, cosines, sines], |[x, cosines, sines]| {
+            let (cosines, sines) = (cosines.clone(), sines.clone());
+            rotary(x, &RotaryAngles { cosines, sines }, pairs)
+        })
+    } else if has_kernel(x) {
         x.contiguous()?.apply_op3(&cosines.detach(), &sines.detach(), op)
     } else {
         op.definition(x, cosines, sines)

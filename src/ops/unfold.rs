@@ -1,5 +1,7 @@
 //! Convolutions as matrix products: each pixel's neighbourhood becomes a column.
 
+pub(super) mod copies;
+
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bevy_illustrator::{
-    diffusion::{DeviceKind, DiffusionError, LoadOptions, optimizer, scheduler},
+    diffusion::{DeviceKind, DiffusionError, LoadOptions, Precision, optimizer, scheduler},
     generator::{inspect, open_model},
     model::{EmbeddedPackage, Package, inspect::Obstacle, package::optional_components},
     recipe::{
@@ -101,6 +101,10 @@ pub(crate) struct DeviceOptions {
     /// that is free]
     #[arg(long, value_name = "GB", value_parser = gigabytes)]
     memory_budget: Option<u64>,
+    /// The precision that the denoiser computes in: auto, f32, f16 or bf16; auto is f32 on the CPU, and f16 or bf16 on a
+    /// graphics card
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    precision: Precision,
 }
 
 impl DeviceOptions {
@@ -108,6 +112,7 @@ impl DeviceOptions {
     pub(crate) fn load_options(&self) -> LoadOptions {
         let mut options = LoadOptions::new(self.device);
         options.memory_budget = self.memory_budget;
+        options.precision = self.precision;
         options
     }
 }

@@ -84,6 +84,14 @@ impl Replay {
                 from.model.name
             );
         }
+        let precisions = [&generator.card().precision, &from.model.precision];
+        if let [now, before] = precisions.map(|it| it.as_deref().unwrap_or("f32"))
+            && now != before
+        {
+            log::warn!(
+                "the picture was drawn in {before}, and is drawn in {now} now: the result differs. Add `--precision {before}`"
+            );
+        }
         let bar = step_bar(from.sampler.steps);
         let control = OnStep::new(Interrupt::default(), |step: Step| {
             bar.set_length(step.of.into());

@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::{
     AdapterError, AdapterPlaces, ClipVisionModel,
@@ -177,6 +177,20 @@ impl ImageKeys {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a gradient with respect to any of them is needed.
+    pub(in crate::diffusion) fn needs_gradients(&self) -> bool {
+        self.0.iter().flatten().any(|it| it.key.track_op() || it.value.track_op())
+    }
+
+    /// The same keys and values in another type.
+    pub(in crate::diffusion) fn to_dtype(&self, dtype: DType) -> candle_core::Result<Self> {
+        let of_type = |it: &KeyValue| {
+            Ok(KeyValue { key: it.key.to_dtype(dtype)?, value: it.value.to_dtype(dtype)? })
+        };
+        let keys = self.0.iter().map(|it| it.as_ref().map(of_type).transpose());
+        Ok(Self(keys.collect::<candle_core::Result<_>>()?))
     }
 
     /// The keys and values in a cross attention. `None` if the image does not act in it.

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, sync::Arc};
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::{
     AdapterError, AdapterPlaces, AdapterSchedule, ClipVisionModel, ControlNet, IpAdapter,
@@ -28,6 +28,8 @@ pub(in crate::diffusion) struct ModelAdapters {
     /// Pixels along each side of a latent.
     scale: usize,
     device: Device,
+    /// The type that ControlNets compute in, which run in each step. Other networks run once for a picture, in f32.
+    dtype: DType,
     /// Those in the package.
     adapters: Vec<(ImageUse, OnceCell<Adapter>)>,
     encoder: OnceCell<ClipVisionModel>,
@@ -73,18 +75,20 @@ const fn component(usage: ImageUse) -> &'static str {
 }
 
 impl ModelAdapters {
-    /// The adapters of a package, which act in these places of a denoiser. `scale` is the pixels along each side of a latent.
+    /// The adapters of a package, which act in these places of a denoiser that computes in `dtype`. `scale` is the pixels along
+    /// each side of a latent.
     pub(in crate::diffusion) fn new(
         package: PinnedPackage,
         places: AdapterPlaces,
         scale: usize,
+        dtype: DType,
         device: &Device,
     ) -> Self {
         let is_in_package = |usage: &ImageUse| package.package.has_component(component(*usage));
         let found = ImageUse::ALL.into_iter().filter(is_in_package);
         let adapters = found.map(|usage| (usage, OnceCell::new())).collect();
         let (device, encoder) = (device.clone(), OnceCell::new());
-        Self { package, places, scale, device, adapters, encoder }
+        Self { package, places, scale, device, dtype, adapters, encoder }
     }
 
     /// Whether there is an adapter for images of this use.
@@ -240,7 +244,7 @@ impl ModelAdapters {
     ) -> Result<Adapter, DiffusionError> {
         let component = component(usage);
         if ControlNet::is_at(package, component)? {
-            let network = ControlNet::load(package, component, &self.device)?;
+            let network = ControlNet::load_in(package, component, self.dtype, &self.device)?;
             network.check(&self.places)?;
             self.check_scale(package, component, network.downscale_factor())?;
             if matches!(usage, ImageUse::Style | ImageUse::Reference) {

@@ -111,7 +111,7 @@ impl ActiveControl {
     ) -> candle_core::Result<Tensor> {
         let residual = (residual * f64::from(self.weight))?;
         match self.masks.as_ref().and_then(|masks| masks.get(index)) {
-            Some(mask) => residual.broadcast_mul(mask),
+            Some(mask) => residual.broadcast_mul(&mask.to_dtype(residual.dtype())?),
             None => Ok(residual),
         }
     }

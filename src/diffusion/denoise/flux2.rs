@@ -7,14 +7,14 @@ mod block;
 mod config;
 mod position;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use self::{
     block::{BlockConfig, Flux2Block, Modulation, Pass, normed},
     config::Flux2Config,
     position::Positions,
 };
-use super::{Denoiser, DenoiserInput, blocks::Blocks};
+use super::{Denoiser, DenoiserInput, blocks::Blocks, predicting_type};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -34,6 +34,7 @@ const SAMPLE_SIZE: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Flux2Transformer2DModel {
     config: Flux2Config,
+    dtype: DType,
     time: [Linear; 2],
     modulation_of_latents: Linear,
     modulation_of_text: Linear,
@@ -69,6 +70,10 @@ impl Denoiser for Flux2Transformer2DModel {
 
     fn latent_channels(&self) -> usize {
         self.config.in_channels
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
     }
 
     fn sample_size(&self) -> Option<(usize, usize)> {
@@ -109,9 +114,23 @@ impl Flux2Transformer2DModel {
         is_distilled: bool,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
+        Self::load_in(package, component, is_distilled, DType::F32, device)
+    }
+
+    /// As [`Self::load`], for a network that [computes](Denoiser::dtype) in another type, usually bf16.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_in(
+        package: &dyn Package,
+        component: &str,
+        is_distilled: bool,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         let config = Flux2Config::read(&file)?;
-        let weights = StoredWeights::new(package, component, device)?;
+        let weights = StoredWeights::in_type(package, component, dtype, device)?;
         let width = config.width();
         let linear = |input: usize, output: usize, name: &str| {
             Linear::load_stored(input, output, &weights.pp(name))
@@ -133,6 +152,7 @@ impl Flux2Transformer2DModel {
             norm_out: linear(width, 2 * width, "norm_out.linear")?,
             latents_out: linear(width, config.in_channels, "proj_out")?,
             config,
+            dtype,
             is_distilled,
         })
     }
@@ -198,8 +218,11 @@ impl Flux2Transformer2DModel {
             positions.reference(index, height, width);
             tokens.push(packed(reference)?);
         }
-        let tokens = self.latents_in.forward(&Tensor::cat(&tokens, 1)?)?;
-        let text = self.text_in.forward(context)?;
+        let tokens = Tensor::cat(&tokens, 1)?;
+        let needs_gradient = tokens.track_op() || context.track_op();
+        let dtype = predicting_type(self.dtype, needs_gradient);
+        let tokens = self.latents_in.forward(&tokens.to_dtype(dtype)?)?;
+        let text = self.text_in.forward(&context.to_dtype(dtype)?)?;
         let start = Tensor::cat(&[&text, &tokens], 1)?;
         let time = self.embedded_time(timestep, latents.device(), &start)?;
         let pass = Pass {
@@ -219,7 +242,7 @@ impl Flux2Transformer2DModel {
         let modulation = self.norm_out.forward(&time)?.chunk(2, 1)?;
         let hidden = normed(&hidden, &(&modulation[0] + 1.0)?, &modulation[1], self.config.eps)?;
         let output = self.latents_out.forward(&hidden)?.transpose(1, 2)?.contiguous()?;
-        Ok(output.reshape(((), channels, height, width))?)
+        Ok(output.reshape(((), channels, height, width))?.to_dtype(latents.dtype())?)
     }
 
     /// The embedding of a timestep after its activation, `(1, width)`.

@@ -10,7 +10,8 @@ mod guidance;
 mod pass;
 mod transformer;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 
 use self::{
     block::UpBlock,
@@ -26,7 +27,7 @@ use crate::{
         config::ConfigFile,
         layers::{Conv2d, GroupNorm, LayerMut},
         lora::{self, LoraFile},
-        weights::{LoadWeights, narrow_weights, weights},
+        weights::{narrow_weights, weights_in},
     },
     model::{Package, ldm::UNetNames},
 };
@@ -54,6 +55,10 @@ impl Denoiser for UNet2DConditionModel {
 
     fn latent_channels(&self) -> usize {
         self.config().latent_channels()
+    }
+
+    fn dtype(&self) -> DType {
+        self.encoder.dtype()
     }
 
     fn is_inpainting(&self) -> bool {
@@ -97,7 +102,21 @@ impl UNet2DConditionModel {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        Self::load_with(package, component, device, weights)
+        Self::load_in(package, component, DType::F32, device)
+    }
+
+    /// As [`Self::load`], for a network that [computes](Denoiser::dtype) in another type: f16 or bf16.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_in(
+        package: &dyn Package,
+        component: &str,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
+        let weights = weights_in(package, component, dtype, device)?;
+        Self::load_weights(package, component, &weights)
     }
 
     /// As [`Self::load`], but weights of 16 bits keep their numbers. A step takes a little longer, and its result is the same.
@@ -110,23 +129,22 @@ impl UNet2DConditionModel {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
-        let unet = Self::load_with(package, component, device, narrow_weights)?;
+        let weights = narrow_weights(package, component, device)?;
+        let unet = Self::load_weights(package, component, &weights)?;
         let beside = Some(UNetNames::of_config(&package.config(component)?));
         Ok(Self { beside, ..unet })
     }
 
-    fn load_with(
+    fn load_weights(
         package: &dyn Package,
         component: &str,
-        device: &Device,
-        weights: LoadWeights,
+        weights: &VarBuilder,
     ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         config::refuse_unsupported(&file, "UNet2DConditionModel")?;
         let config: UNet2DConditionConfig = file.parse()?;
         let layout = UNetLayout::new(&config, &file)?;
-        let weights = weights(package, component, device)?;
-        let encoder = Encoder::load(&config, &layout, &file, &weights)?;
+        let encoder = Encoder::load(&config, &layout, &file, weights)?;
         let channels = &config.block_out_channels;
         let (first, last) = (channels[0], channels.len() - 1);
         let block = |level, first| block_config(&config, &layout, encoder.activation, level, first);
@@ -229,7 +247,9 @@ impl UNet2DConditionModel {
         };
         let with_mask = inpainting.map(with_mask).transpose()?;
         let attentions = self.adapter_places.attentions.len();
-        let images = adapters.map(|adapters| SeenImage::all(conditioning, adapters, attentions));
+        let dtype = self.encoder.dtype_for(latents, conditioning);
+        let seen = |adapters| SeenImage::all(conditioning, adapters, attentions, dtype);
+        let images = adapters.map(seen);
         let images = images.transpose()?.unwrap_or_default();
         let input = EncoderInput {
             sample: with_mask.as_ref().unwrap_or(latents),
@@ -248,7 +268,8 @@ impl UNet2DConditionModel {
                 network.residuals(latents, timestep, conditioning, drawing, interrupt)?;
             let maps = encoded.skipped.iter_mut().chain([&mut encoded.middle]);
             for ((index, map), residual) in maps.enumerate().zip(residuals) {
-                *map = (&*map + control.acting(index, residual)?)?;
+                let acting = control.acting(index, residual)?.to_dtype(map.dtype())?;
+                *map = (&*map + acting)?;
             }
         }
         let Encoded { pass, mut skipped, middle: mut hidden } = encoded;
@@ -258,7 +279,7 @@ impl UNet2DConditionModel {
         }
         interrupt.check()?;
         let hidden = self.conv_norm_out.forward_with(self.encoder.activation, &hidden)?;
-        Ok(self.conv_out.forward(&hidden)?)
+        Ok(self.conv_out.forward(&hidden)?.to_dtype(latents.dtype())?)
     }
 }
 

@@ -7,14 +7,14 @@ mod block;
 mod config;
 mod position;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use self::{
     block::{BlockConfig, Pass, ZImageBlock},
     config::ZImageConfig,
     position::{Positions, padded},
 };
-use super::{Denoiser, DenoiserInput, blocks::Blocks, position::axial_angles};
+use super::{Denoiser, DenoiserInput, blocks::Blocks, position::axial_angles, predicting_type};
 use crate::{
     diffusion::{
         Conditioning, DiffusionError, Interrupt,
@@ -45,6 +45,7 @@ const EPS: f64 = 1e-6;
 #[derive(Clone, Debug)]
 pub struct ZImageTransformer2DModel {
     config: ZImageConfig,
+    dtype: DType,
     time: [Linear; 2],
     latents_in: Linear,
     /// The padding of patches, `(1, dim)`.
@@ -79,6 +80,10 @@ impl Denoiser for ZImageTransformer2DModel {
 
     fn latent_channels(&self) -> usize {
         self.config.in_channels
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
     }
 
     fn sample_size(&self) -> Option<(usize, usize)> {
@@ -117,10 +122,23 @@ impl ZImageTransformer2DModel {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
+        Self::load_in(package, component, DType::F32, device)
+    }
+
+    /// As [`Self::load`], for a network that [computes](Denoiser::dtype) in another type, usually bf16.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_in(
+        package: &dyn Package,
+        component: &str,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         let config = ZImageConfig::read(&file)?;
-        let stored = StoredWeights::new(package, component, device)?;
-        let weights = stored.wide();
+        let stored = StoredWeights::in_type(package, component, dtype, device)?;
+        let weights = stored.converted();
         let (width, patch) = (config.dim, PATCH * PATCH * config.in_channels);
         let block = BlockConfig {
             width,
@@ -154,6 +172,7 @@ impl ZImageTransformer2DModel {
             scale_out: Linear::load(block.time, width, &last.pp("adaLN_modulation").pp(1))?,
             latents_out: Linear::load(width, patch, &last.pp("linear"))?,
             config,
+            dtype,
         })
     }
 
@@ -207,11 +226,14 @@ impl ZImageTransformer2DModel {
     ) -> Result<Tensor, DiffusionError> {
         let ZImageInput { latents, timestep, context, interrupt } = *input;
         let (_, _, height, width) = latents.dims4()?;
-        let patches = self.latents_in.forward(&patches(latents)?)?;
+        let needs_gradient = latents.track_op() || context.track_op();
+        let dtype = predicting_type(self.dtype, needs_gradient);
+        let context = &context.to_dtype(dtype)?;
+        let patches = self.latents_in.forward(&patches(&latents.to_dtype(dtype)?)?)?;
         let count = patches.dim(1)?;
-        let picture = padded(&patches, &self.latents_pad)?;
+        let picture = padded(&patches, &self.latents_pad.to_dtype(dtype)?)?;
         let text = self.text_in.forward(&self.text_norm.forward(context)?)?;
-        let text = padded(&text, &self.text_pad)?;
+        let text = padded(&text, &self.text_pad.to_dtype(dtype)?)?;
         let time = self.embedded_time(timestep, latents.device(), &picture)?;
         let positions = Positions::new(text.dim(1)?, height / PATCH, width / PATCH);
         let mut through = |blocks: &Blocks<ZImageBlock>, x: &Tensor, positions: &[[usize; 3]]| {
@@ -228,7 +250,7 @@ impl ZImageTransformer2DModel {
         let hidden = both.narrow(1, 0, count)?;
         let hidden = ops::layer_norm(&hidden, &scale, &scale.zeros_like()?, EPS)?;
         let output = self.latents_out.forward(&hidden)?.neg()?;
-        Ok(without_patches(&output, height, width)?)
+        Ok(without_patches(&output, height, width)?.to_dtype(latents.dtype())?)
     }
 
     /// The embedding of a timestep, `(1, time)`.

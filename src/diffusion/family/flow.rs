@@ -1,6 +1,6 @@
 //! Models that predict a flow with a transformer, in diffusers' layout.
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::{LoadOptions, check_channels, check_scheduler};
 use crate::{
@@ -28,9 +28,9 @@ pub(super) struct FlowFamily {
     pub(super) context_field: &'static str,
 }
 
-/// Loads a transformer. Also returns the channels of a token of its context.
+/// Loads a transformer that computes in this type. Also returns the channels of a token of its context.
 type LoadTransformer =
-    fn(&dyn Package, &Device) -> Result<(Box<dyn Denoiser>, usize), DiffusionError>;
+    fn(&dyn Package, DType, &Device) -> Result<(Box<dyn Denoiser>, usize), DiffusionError>;
 
 impl FlowFamily {
     /// Loads a pipeline of the language model Qwen3, a transformer and an autoencoder.
@@ -45,13 +45,14 @@ impl FlowFamily {
     ) -> Result<Model, DiffusionError> {
         runnable_index(package)?;
         let device = options.device.open()?;
+        let dtype = options.precision.of_transformer(&device)?;
         let interrupt = control.interrupt();
         let scheduler = SchedulerConfig::from_value(package.config("scheduler")?)?;
         let scheduler = scheduler.for_flow(self.schedule);
         check_scheduler(package, &scheduler)?;
         let text_encoder = (self.load_text_encoder)(package, &device)?;
         interrupt.check()?;
-        let (denoiser, context) = (self.load_transformer)(package, &device)?;
+        let (denoiser, context) = (self.load_transformer)(package, dtype, &device)?;
         interrupt.check()?;
         let autoencoder = autoencoder::load(package, VAE, &device)?;
         let (found, needed) = (denoiser.latent_channels(), autoencoder.spec().channels);

@@ -40,10 +40,15 @@ impl Family for Flux2Klein {
             load_text_encoder: |package, device| {
                 Qwen3TextEncoder::load(package, &TEXT_LAYERS, device)
             },
-            load_transformer: |package, device| {
+            load_transformer: |package, dtype, device| {
                 let is_distilled = Index::read(package)?.is_distilled();
-                let transformer =
-                    Flux2Transformer2DModel::load(package, TRANSFORMER, is_distilled, device)?;
+                let transformer = Flux2Transformer2DModel::load_in(
+                    package,
+                    TRANSFORMER,
+                    is_distilled,
+                    dtype,
+                    device,
+                )?;
                 let context = transformer.context_width();
                 Ok((Box::new(transformer), context))
             },

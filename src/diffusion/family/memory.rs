@@ -9,7 +9,8 @@ use super::{Family, LoadOptions, load};
 use crate::{
     control::Control,
     diffusion::{
-        DeviceKind, DiffusionError, DrawError, Model, memory_budget::Counted, request::LatentLayout,
+        DeviceKind, DiffusionError, DrawError, Model, Precision, memory_budget::Counted,
+        request::LatentLayout,
     },
     memory::{Memory, MemoryNeeds, ModelMemory},
     model::{ModelDefaults, Package, package::MappedPackage},
@@ -30,6 +31,17 @@ pub fn memory(
     size: Option<Size>,
     control: &dyn Control,
 ) -> Result<ModelMemory, DiffusionError> {
+    memory_in(families, package, size, Precision::Auto, control)
+}
+
+/// As [`memory`], for a denoiser that computes in this precision on the CPU.
+fn memory_in(
+    families: &[Arc<dyn Family>],
+    package: &dyn Package,
+    size: Option<Size>,
+    precision: Precision,
+    control: &dyn Control,
+) -> Result<ModelMemory, DiffusionError> {
     let size = match size {
         Some(size) => size,
         None => {
@@ -46,7 +58,7 @@ pub fn memory(
             };
             Box::new(Counted::new(source, bytes))
         });
-        let options = LoadOptions { low_memory, ..LoadOptions::new(DeviceKind::Cpu) };
+        let options = LoadOptions { low_memory, precision, ..LoadOptions::new(DeviceKind::Cpu) };
         let picture = load(families, &counted, &options, control)?.picture_memory(size)?;
         Ok::<_, DiffusionError>((bytes, picture))
     };
@@ -75,7 +87,7 @@ pub fn load_fitting(
     let Some(free) = options.free_memory() else {
         return load(families, package, options, control);
     };
-    let memory = memory(families, package, Some(size), control)?;
+    let memory = memory_in(families, package, Some(size), options.precision, control)?;
     let low_memory = memory.needs_low(free, components)? || options.low_memory;
     let options = LoadOptions { low_memory, ..options.clone() };
     let needs = if low_memory { memory.low } else { memory.usual };

@@ -1,6 +1,6 @@
 //! Stable Diffusion 1 and 2 (Rombach et al. 2022) in diffusers' layout.
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::{Family, LoadOptions, check_scheduler};
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
 
 const PIPELINES: [&str; 3] =
     ["StableDiffusionPipeline", "StableDiffusionInpaintPipeline", LATENT_CONSISTENCY];
+
+/// The component of the denoiser.
+const UNET: &str = "unet";
 
 /// A field of `model_index.json`: the denoiser was trained to edit parts whose surroundings have no
 /// noise. diffusers ignores settings that begin with an underscore.
@@ -78,11 +81,12 @@ pub(super) fn load(
         false => load_text_encoder(package, &device)?,
     };
     interrupt.check()?;
-    let load_unet = match low_memory {
-        true => UNet2DConditionModel::load_narrow,
-        false => UNet2DConditionModel::load,
+    let dtype = options.precision.of_unet(&device)?;
+    let load_unet = move |package: &dyn Package, device: &Device| match low_memory {
+        true if dtype == DType::F32 => UNet2DConditionModel::load_narrow(package, UNET, device),
+        _ => UNet2DConditionModel::load_in(package, UNET, dtype, device),
     };
-    let denoiser = load_unet(package, "unet", &device)?;
+    let denoiser = load_unet(package, &device)?;
     interrupt.check()?;
     let autoencoder = autoencoder::load(package, "vae", &device)?;
     let unsupported = |part: &str, field: &str, value: String, supported: String| {
@@ -122,9 +126,7 @@ pub(super) fn load(
             text_encoder: Box::new(move |package, device| {
                 load_text_encoder(package, device).map(|(text_encoder, _)| text_encoder)
             }),
-            denoiser: Box::new(move |package, device| {
-                Ok(Box::new(load_unet(package, "unet", device)?))
-            }),
+            denoiser: Box::new(move |package, device| Ok(Box::new(load_unet(package, device)?))),
         }),
         low_memory,
         device,

@@ -35,8 +35,9 @@ impl Family for ZImage {
         let family = FlowFamily {
             schedule: FlowSchedule::ZImage,
             load_text_encoder: Qwen3TextEncoder::load_unpadded,
-            load_transformer: |package, device| {
-                let transformer = ZImageTransformer2DModel::load(package, TRANSFORMER, device)?;
+            load_transformer: |package, dtype, device| {
+                let transformer =
+                    ZImageTransformer2DModel::load_in(package, TRANSFORMER, dtype, device)?;
                 let context = transformer.context_width();
                 Ok((Box::new(transformer), context))
             },

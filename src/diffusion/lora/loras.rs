@@ -71,9 +71,17 @@ impl TensorSource for Changed {
     }
 
     fn get(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor, ModelError> {
-        let weight = self.source.get(name, dtype, device)?;
         let Loras { files, unet } = &self.loras;
         let candidates = names::candidates(&self.component, name, unet);
-        files.iter().try_fold(weight, |weight, file| file.add_to(weight, &candidates, device))
+        // The sum is rounded to 16 bits, not its parts: most changes are much smaller than a weight.
+        let is_half = matches!(dtype, DType::F16 | DType::BF16);
+        let weight = self.source.get(name, if is_half { DType::F32 } else { dtype }, device)?;
+        let changed = files
+            .iter()
+            .try_fold(weight, |weight, file| file.add_to(weight, &candidates, device))?;
+        changed.to_dtype(dtype).map_err(|source| {
+            let (file, tensor, source) = (self.files(), name.to_owned(), Box::new(source));
+            ModelError::Tensor { file, tensor, source }
+        })
     }
 }

@@ -35,7 +35,8 @@ impl LowRank {
     /// # Errors
     /// If the shapes do not match.
     pub(in crate::diffusion) fn add_to(&self, output: &Tensor, x: &Tensor) -> Result<Tensor> {
-        ops::add(output, &ops::linear(&ops::linear(x, &self.down, None)?, &self.up, None)?)
+        let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
+        ops::add(output, &ops::linear(&ops::linear(x, &down, None)?, &up, None)?)
     }
 
     /// The same change of a convolution whose kernels have the shape `(_, in, rows, columns)`. `in` is `in * rows * columns` here.
@@ -73,8 +74,9 @@ impl LowRankConv {
         stride: usize,
         padding: usize,
     ) -> Result<Tensor> {
-        let inner = ops::conv2d(x, &self.down, None, stride, padding)?;
-        ops::add(output, &ops::conv2d(&inner, &self.up, None, 1, 0)?)
+        let (down, up) = (self.down.to_dtype(x.dtype())?, self.up.to_dtype(x.dtype())?);
+        let inner = ops::conv2d(x, &down, None, stride, padding)?;
+        ops::add(output, &ops::conv2d(&inner, &up, None, 1, 0)?)
     }
 
     /// The gradient with respect to the input of a convolution with stride 1, given that of its kernels, and that of the

@@ -105,6 +105,6 @@ pub(super) fn adapters(
     package: Option<&PinnedPackage>,
 ) -> Option<ModelAdapters> {
     let (package, places) = package.cloned().zip(parts.denoiser.adapter_places())?;
-    let scale = parts.autoencoder.spec().scale;
-    Some(ModelAdapters::new(package, places, scale, &parts.device))
+    let (scale, dtype) = (parts.autoencoder.spec().scale, parts.denoiser.dtype());
+    Some(ModelAdapters::new(package, places, scale, dtype, &parts.device))
 }

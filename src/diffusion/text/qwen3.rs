@@ -262,7 +262,7 @@ impl Qwen3TextModel {
     /// The weights of the model. A language model has a head beside it.
     fn weights(&self, package: &dyn Package) -> Result<StoredWeights, DiffusionError> {
         let weights = StoredWeights::new(package, &self.component, &self.device)?;
-        let has_prefix = weights.wide().contains_tensor("model.embed_tokens.weight");
+        let has_prefix = weights.converted().contains_tensor("model.embed_tokens.weight");
         Ok(if has_prefix { weights.pp("model") } else { weights })
     }
 
@@ -272,7 +272,7 @@ impl Qwen3TextModel {
     }
 
     fn layer(&self, index: usize, weights: &StoredWeights) -> candle_core::Result<Layer> {
-        Layer::load(self.layer, weights.pp("layers").pp(index).wide())
+        Layer::load(self.layer, weights.pp("layers").pp(index).converted())
     }
 
     fn angles(&self, tokens: usize, like: &Tensor) -> candle_core::Result<RotaryAngles> {

@@ -129,7 +129,7 @@ impl Flux2Block {
     pub(super) fn single(config: BlockConfig, weights: &StoredWeights) -> Result<Self> {
         let BlockConfig { width, inner, heads, eps } = config;
         let weights = weights.pp("attn");
-        let norm = |name: &str| RmsNorm::load(width / heads, eps, weights.pp(name).wide());
+        let norm = |name: &str| RmsNorm::load(width / heads, eps, weights.pp(name).converted());
         let linear = |input: usize, output: usize, name: &str| {
             Linear::load_stored(input, output, &weights.pp(name))
         };
@@ -201,7 +201,7 @@ impl Stream {
     ) -> Result<Self> {
         let BlockConfig { width, inner, heads, eps } = config;
         let project = |name: &str| Linear::load_stored(width, width, &attention.pp(name));
-        let norm = |name: &str| RmsNorm::load(width / heads, eps, attention.pp(name).wide());
+        let norm = |name: &str| RmsNorm::load(width / heads, eps, attention.pp(name).converted());
         Ok(Self {
             query: project(names[0])?,
             key: project(names[1])?,

@@ -1,7 +1,7 @@
 //! The conditions of Stable Diffusion XL beside the tokens of the prompt (Podell et al. 2023, arXiv:2307.01952): the pooled
 //! prompt, and the sizes of the picture.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::config::UNet2DConditionConfig;
@@ -81,12 +81,12 @@ impl AddedEmbedding {
     }
 
     /// The embedding, `(batch, width)`, for latents of this height and width. As by default in diffusers, the picture has
-    /// their size and is not cropped.
+    /// their size and is not cropped. It has the type of `like`.
     pub(super) fn forward(
         &self,
         conditioning: &Conditioning,
         (height, width): (usize, usize),
-        device: &Device,
+        like: &Tensor,
     ) -> Result<Tensor, DiffusionError> {
         let pooled = conditioning.pooled.as_ref().filter(
             |pooled| matches!(pooled.dims(), [_, channels] if *channels == self.pooled_width),
@@ -105,10 +105,11 @@ impl AddedEmbedding {
                 self.size_width,
                 self.flip_sin_to_cos,
                 self.freq_shift,
-                device,
+                like.device(),
             )
         });
         let sizes = sizes.into_iter().collect::<candle_core::Result<Vec<_>>>()?;
+        let pooled = &pooled.to_dtype(like.dtype())?;
         let sizes = Tensor::cat(&sizes, 1)?.to_dtype(pooled.dtype())?;
         let sizes = sizes.broadcast_as((pooled.dim(0)?, sizes.dim(1)?))?;
         let [first, second] = &self.linear;

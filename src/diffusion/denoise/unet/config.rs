@@ -134,8 +134,8 @@ impl Default for UNet2DConditionConfig {
 /// Returns an error for another class, and for options of other model families than Stable Diffusion 1, 2 and XL.
 ///
 /// Options that only affect unsupported blocks, such as `resnet_skip_time_act` or
-/// `cross_attention_norm`, are ignored. So is `upcast_attention`, because everything is computed in
-/// f32.
+/// `cross_attention_norm`, are ignored. So is `upcast_attention`, because the scores of
+/// attention are always computed in f32.
 pub(super) fn refuse_unsupported(
     file: &ConfigFile,
     class_name: &str,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{
         adapter::{AdapterError, AdapterPlaces},
         config::ConfigFile,
         layers::Conv2d,
-        weights::weights,
+        weights::weights_in,
     },
     model::{FolderPackage, Package, package::config_file},
 };
@@ -106,6 +106,19 @@ impl ControlNet {
         component: &str,
         device: &Device,
     ) -> Result<Self, DiffusionError> {
+        Self::load_in(package, component, DType::F32, device)
+    }
+
+    /// As [`Self::load`], for a network that computes in this type. Its inputs and drawings are f32 all the same.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_in(
+        package: &dyn Package,
+        component: &str,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         config::refuse_unsupported(&file, CLASS_NAME)?;
         file.refuse_other_than(&[("global_pool_conditions", json!(false))])?;
@@ -143,7 +156,7 @@ impl ControlNet {
             return Err(file.unsupported(field, "a list of 1 to 8 positive numbers"));
         }
 
-        let weights = weights(package, component, device)?;
+        let weights = weights_in(package, component, dtype, device)?;
         let encoder = Encoder::load(&config, &layout, &file, &weights)?;
         let zero_conv =
             |channels, weights: VarBuilder| Conv2d::load(channels, channels, 1, &weights);
@@ -214,7 +227,7 @@ impl ControlNet {
 
     /// The residuals: one for each skipped feature map of the denoiser, then one for the output of its middle block.
     /// `latents`, `(batch, channels, height, width)`, `timestep` and `conditioning` are those of the
-    /// denoiser, and `drawing` is an embedding.
+    /// denoiser, and `drawing` is an embedding. They have the type that the network computes in.
     ///
     /// # Errors
     /// [`DiffusionError::Cancelled`] at most one layer after an interrupt. Otherwise if the shapes do not match.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
 use super::{
@@ -18,6 +18,7 @@ use crate::{
         Conditioning, DiffusionError, Interrupt,
         adapter::ActiveAdapters,
         config::ConfigFile,
+        denoise::predicting_type,
         layers::{Conv2d, LayerMut, Linear},
         resnet::ResnetConfig,
     },
@@ -28,6 +29,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Encoder {
     config: UNet2DConditionConfig,
+    /// The type that the network computes in.
+    dtype: DType,
     pub(super) activation: Activation,
     time_embedding: [Linear; 2],
     /// Embeds the guidance scale, in a distilled network.
@@ -166,6 +169,7 @@ impl Encoder {
             down_blocks,
             mid_block: mid_block.transpose()?,
             skip_levels,
+            dtype: weights.dtype(),
             config: config.clone(),
         })
     }
@@ -189,6 +193,16 @@ impl Encoder {
     /// The channels of the pooled prompt that it needs, if it needs one.
     pub(super) fn pooled_width(&self) -> Option<usize> {
         self.added.as_ref().map(AddedEmbedding::pooled_width)
+    }
+
+    /// The type that the network computes in.
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The type that it computes a prediction in: f32 instead of 16 bits if a gradient is needed.
+    pub(super) fn dtype_for(&self, latents: &Tensor, conditioning: &Conditioning) -> DType {
+        predicting_type(self.dtype, latents.track_op() || conditioning.needs_gradients())
     }
 
     /// Whether there is a middle block.
@@ -224,11 +238,13 @@ impl Encoder {
         let EncoderInput { sample, timestep, drawing, conditioning, .. } = *input;
         let EncoderInput { images, adapters, interrupt, .. } = *input;
         let mut features = Feature::all(adapters);
-        let mut time = self.embed_time(timestep, conditioning, sample.device())?;
+        let dtype = self.dtype_for(sample, conditioning);
+        let sample = &sample.to_dtype(dtype)?;
+        let mut time = self.embed_time(timestep, conditioning, sample)?;
         observe("time_embedding", &time);
         if let Some(added) = &self.added {
             let (_, _, height, width) = sample.dims4()?;
-            let added = added.forward(conditioning, (height, width), sample.device())?;
+            let added = added.forward(conditioning, (height, width), sample)?;
             time = time.broadcast_add(&added)?;
         }
         let time = match self.time_embed_activation {
@@ -241,11 +257,12 @@ impl Encoder {
             self.conv_in.forward(sample)?
         };
         if let Some(drawing) = drawing {
-            hidden = hidden.broadcast_add(drawing)?;
+            hidden = hidden.broadcast_add(&drawing.to_dtype(dtype)?)?;
         }
         let pass = Pass {
             time,
-            context: conditioning.tokens.clone(),
+            context: conditioning.tokens.to_dtype(dtype)?,
+            context_id: conditioning.tokens.id(),
             images: Arc::clone(images),
             interrupt: interrupt.clone(),
         };
@@ -264,12 +281,14 @@ impl Encoder {
         Ok(Encoded { pass, skipped, middle: hidden })
     }
 
+    /// The embedded timestep, in the type of `like`. The waves are f32: one of 16 bits cannot hold the timestep 981.
     fn embed_time(
         &self,
         timestep: f64,
         conditioning: &Conditioning,
-        device: &Device,
+        like: &Tensor,
     ) -> Result<Tensor, DiffusionError> {
+        let device = like.device();
         let config = &self.config;
         let width = config.block_out_channels[0];
         let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
@@ -278,6 +297,7 @@ impl Encoder {
             Some(guidance) => (waves + guidance.forward(conditioning, device)?)?,
             None => waves,
         };
+        let waves = waves.to_dtype(like.dtype())?;
         let [first, second] = &self.time_embedding;
         let time = second.forward(&self.activation.forward(&first.forward(&waves)?)?)?;
         Ok(match self.time_post_activation {

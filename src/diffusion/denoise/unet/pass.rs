@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor, TensorId};
 
 use crate::{
     diffusion::{
@@ -20,6 +20,8 @@ pub(super) struct Pass {
     pub(super) time: Tensor,
     /// The tokens of the prompt, `(batch, tokens, width)`.
     pub(super) context: Tensor,
+    /// The tokens that they were converted from, which are the same in every step.
+    pub(super) context_id: TensorId,
     /// The images beside the prompt.
     pub(super) images: Arc<[SeenImage]>,
     pub(super) interrupt: Interrupt,
@@ -66,7 +68,7 @@ impl Pass {
     fn needs_gradients(&self) -> bool {
         self.time.track_op()
             || self.context.track_op()
-            || self.images.iter().any(SeenImage::needs_gradients)
+            || self.images.iter().any(|image| image.keys.needs_gradients())
     }
 }
 
@@ -106,18 +108,19 @@ pub(super) struct ImageInAttention<'a> {
 }
 
 impl SeenImage {
-    /// The images of a prediction. Each has keys for all cross attentions of the denoiser, `attentions`.
+    /// The images of a prediction, with keys of a type. Each has keys for all cross attentions of the denoiser, `attentions`.
     pub(super) fn all(
         conditioning: &Conditioning,
         adapters: &ActiveAdapters,
         attentions: usize,
+        dtype: DType,
     ) -> std::result::Result<Arc<[Self]>, DiffusionError> {
         let images = adapters.images.iter().map(|image| {
             let keys = conditioning.images.get(image.index);
             let found = keys.map_or(0, ImageKeys::len);
             match keys.filter(|_| found == attentions) {
                 Some(keys) => Ok(Self {
-                    keys: keys.clone(),
+                    keys: keys.to_dtype(dtype)?,
                     weight: image.weight.into(),
                     mask: image.mask.clone(),
                 }),
@@ -130,11 +133,6 @@ impl SeenImage {
         images.collect()
     }
 
-    fn needs_gradients(&self) -> bool {
-        let mut keys = (0..self.keys.len()).filter_map(|attention| self.keys.get(attention));
-        keys.any(|it| it.key.track_op() || it.value.track_op())
-    }
-
     /// The image in a cross attention over `rows` times `columns` positions. `None` if it has no keys there.
     pub(super) fn in_attention(
         &self,
@@ -143,7 +141,10 @@ impl SeenImage {
     ) -> Option<Result<ImageInAttention<'_>>> {
         let key_value = self.keys.get(attention)?;
         let (key, value) = (&key_value.key, &key_value.value);
-        let mask = self.mask.as_ref().map(|mask| mask.positions(rows, columns, key.device()));
+        let mask = self
+            .mask
+            .as_ref()
+            .map(|mask| mask.positions(rows, columns, key.device())?.to_dtype(key.dtype()));
         let image = |mask| ImageInAttention { key, value, weight: self.weight, mask };
         Some(mask.transpose().map(image))
     }
@@ -171,7 +172,7 @@ impl<'a> Feature<'a> {
             let (found, expected) = (found.to_vec(), expected.to_vec());
             return Err(AdapterError::FeatureShape { level: self.level, found, expected }.into());
         }
-        Ok(hidden.broadcast_add(self.tensor)?)
+        Ok(hidden.broadcast_add(&self.tensor.to_dtype(hidden.dtype())?)?)
     }
 }
 
@@ -200,9 +201,11 @@ mod tests {
     };
 
     fn pass() -> Pass {
+        let context = numbers((1, 3, 6), 3);
         Pass {
             time: numbers((1, 5), 2),
-            context: numbers((1, 3, 6), 3),
+            context_id: context.id(),
+            context,
             images: Arc::default(),
             interrupt: Interrupt::default(),
         }

@@ -169,10 +169,11 @@ impl TransformerLayer {
         let images = pass.images.iter().filter_map(|it| it.in_attention(self.attention, size));
         let images = images.collect::<Result<Vec<_>>>()?;
         let normed = self.norm1.forward(x)?;
-        let source = if self.only_cross_attention { &pass.context } else { &normed };
+        let source =
+            if self.only_cross_attention { Source::of(pass) } else { Source::own(&normed) };
         let x = ops::add(&self.attn1.forward(&normed, source, &[])?, x)?;
         let normed = self.norm2.forward(&x)?;
-        let x = ops::add(&self.attn2.forward(&normed, &pass.context, &images)?, &x)?;
+        let x = ops::add(&self.attn2.forward(&normed, Source::of(pass), &images)?, &x)?;
         let inner = ops::geglu(&self.feed_in.forward(&self.norm3.forward(&x)?)?)?;
         ops::add(&self.feed_out.forward(&inner)?, &x)
     }
@@ -188,6 +189,27 @@ struct Attention {
     to_out: Linear,
     /// Keys and values of recent contexts, for cross-attention.
     cache: Option<Arc<Mutex<VecDeque<KeyValue>>>>,
+}
+
+/// What queries attend to.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    /// `(batch, tokens, width)`.
+    tokens: &'a Tensor,
+    /// The same for all steps that have the same tokens.
+    id: TensorId,
+}
+
+impl<'a> Source<'a> {
+    /// The context of a pass.
+    fn of(pass: &'a Pass) -> Self {
+        Self { tokens: &pass.context, id: pass.context_id }
+    }
+
+    /// The positions themselves.
+    fn own(tokens: &'a Tensor) -> Self {
+        Self { tokens, id: tokens.id() }
+    }
 }
 
 /// Key and value of a context. They are the same in every step.
@@ -231,7 +253,7 @@ impl Attention {
     fn forward(
         &self,
         x: &Tensor,
-        source: &Tensor,
+        source: Source<'_>,
         images: &[ImageInAttention<'_>],
     ) -> Result<Tensor> {
         let KeyValue { key, value, .. } = self.key_value(source)?;
@@ -254,15 +276,19 @@ impl Attention {
         self.to_out.forward(&attended)
     }
 
-    fn key_value(&self, source: &Tensor) -> Result<KeyValue> {
+    fn key_value(&self, source: Source<'_>) -> Result<KeyValue> {
+        let Source { tokens, id } = source;
         let compute = || {
-            let (key, value) = (self.to_k.forward(source)?, self.to_v.forward(source)?);
-            Ok(KeyValue { context: source.id(), key, value })
+            let (key, value) = (self.to_k.forward(tokens)?, self.to_v.forward(tokens)?);
+            Ok(KeyValue { context: id, key, value })
         };
         let Some(cache) = &self.cache else { return compute() };
         // Do not hold the lock while computing: a waiting thread may start its own forward pass.
         let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cached) = lock().iter().find(|cached| cached.context == source.id()) {
+        // A pass with a gradient may compute in another type.
+        let is_same =
+            |cached: &&KeyValue| cached.context == id && cached.key.dtype() == tokens.dtype();
+        if let Some(cached) = lock().iter().find(is_same) {
             return Ok(cached.clone());
         }
         let key_value = compute()?;

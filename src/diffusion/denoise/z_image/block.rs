@@ -64,12 +64,13 @@ impl ZImageBlock {
     ) -> Result<Self> {
         let BlockConfig { width, inner, heads, time, eps } = config;
         let (attention, dense) = (weights.pp("attention"), weights.pp("feed_forward"));
-        let wide = weights.wide();
+        let wide = weights.converted();
         let [before, after, before_dense, after_dense] =
             NORMS.map(|name| RmsNorm::load(width, eps, &wide.pp(name)));
         let modulation = || Linear::load(time, 4 * width, &wide.pp("adaLN_modulation").pp(0));
         let project = |weights: StoredWeights| Linear::load_stored(width, width, &weights);
-        let head = |name: &str| RmsNorm::load(width / heads, HEAD_EPS, &attention.wide().pp(name));
+        let head =
+            |name: &str| RmsNorm::load(width / heads, HEAD_EPS, &attention.converted().pp(name));
         let dense = |input: usize, output: usize, name: &str| {
             Linear::load_stored(input, output, &dense.pp(name))
         };
