@@ -146,6 +146,7 @@ impl ModelCard {
             name: LATENTS_MODEL.to_owned(),
             defaults: ModelDefaults::of_latents(),
             abilities: Abilities { edits_parts: false, ..self.abilities },
+            precision: None,
             ..self
         }
     }

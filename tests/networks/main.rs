@@ -14,6 +14,7 @@ mod copy_folder;
 mod embeddings;
 mod flow_loras;
 mod flux2;
+mod half;
 #[path = "../common/inpainting.rs"]
 mod inpainting;
 mod klein_files;

@@ -18,6 +18,7 @@ import embeddings
 import flow_loras
 import flux2
 import guidance_interval
+import half
 import inpainting
 import klein_files
 import klein_parts
@@ -70,6 +71,7 @@ def main():
             z_image.record()
             z_image_files.record()
             flow_loras.record()
+            half.record()
         case ["full", folder]:
             import full_size
 
