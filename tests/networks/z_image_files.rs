@@ -10,7 +10,7 @@ use bevy_illustrator::{
     diffusion::{Interrupt, denoise::z_image::ZImageTransformer2DModel},
     generator::inspect,
     model::{
-        FolderPackage, Package, TensorSource, TransformerFile,
+        FolderPackage, Package, TransformerFile,
         inspect::{ModelKind, Obstacle},
         tensors::StoredTensor,
         with_transformer,
