@@ -23,7 +23,10 @@ use bevy_illustrator::{
 use candle_core::{DType, Device, Tensor, Var};
 use image::RgbaImage;
 
-use super::{Record, conditioning, dot, fixtures, model, numbers};
+use super::{Record, conditioning, copy_folder::copy_folder, dot, fixtures, model, numbers};
+
+/// A component with a ControlNet.
+const CONTROL_NET: &str = "adapters/outline";
 
 /// The distance of two tensors, as a share of the length of the second one.
 fn apart(found: &Tensor, expected: &Tensor) -> f64 {
@@ -119,9 +122,12 @@ fn gradients_of_a_unet_of_16_bits_are_computed_in_f32() {
 #[test]
 fn a_control_net_of_16_bits_changes_a_unet_of_16_bits_as_one_of_f32_does() {
     let record = Record::of("sd1_control_net");
-    let package = FolderPackage::at(&fixtures().join("sd1_control_net"));
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixtures().join("sd1"), folder.path());
+    copy_folder(&fixtures().join("sd1_control_net"), &folder.path().join(CONTROL_NET));
+    let package = FolderPackage::open(folder.path()).unwrap();
     let predict = |dtype: DType, weight: f32| {
-        let network = ControlNet::load_in(&package, "", dtype, &Device::Cpu).unwrap();
+        let network = ControlNet::load_in(&package, CONTROL_NET, dtype, &Device::Cpu).unwrap();
         let unet =
             UNet2DConditionModel::load_in(&model("sd1"), "unet", dtype, &Device::Cpu).unwrap();
         let drawing = network.embed(record.get("drawing")).unwrap();
@@ -140,7 +146,7 @@ fn a_control_net_of_16_bits_changes_a_unet_of_16_bits_as_one_of_f32_does() {
     assert!(error < 16.0 && effect > 160.0, "{error} {effect}");
 }
 
-/// A picture of 4 steps, and the bits of its prediction.
+/// A picture of 4 steps.
 fn picture(package: &dyn Package, precision: Precision, size: Size) -> RgbaImage {
     let mut options = LoadOptions::new(DeviceKind::Cpu);
     options.precision = precision;
