@@ -23,7 +23,10 @@ use bevy_illustrator::{
 use candle_core::{DType, Device, Tensor, Var};
 use image::RgbaImage;
 
-use super::{Record, conditioning, copy_folder::copy_folder, dot, fixtures, model, numbers};
+use super::{
+    Record, assert_gradients_agree, conditioning, copy_folder::copy_folder, dot, fixtures, model,
+    numbers,
+};
 
 /// A component with a ControlNet.
 const CONTROL_NET: &str = "adapters/outline";
@@ -95,28 +98,37 @@ fn transformers_of_16_bits_agree_with_diffusers_in_the_same_type() {
     compare("z_image_bf16", dtype, &found.unwrap(), record.get("few_output"));
 }
 
-/// The weights are those of f16, so the gradient is not exactly that of PyTorch in f32.
-#[test]
-fn gradients_of_a_unet_of_16_bits_are_computed_in_f32() {
-    let record = Record::of("sd1_unet_even");
-    let expected = Record::of("sd1_unet_gradients").get("sample").clone();
-    let unet =
-        UNet2DConditionModel::load_in(&model("sd1"), "unet", DType::F16, &Device::Cpu).unwrap();
+/// The gradient of the squared predictions of a UNet.
+fn gradient(unet: &UNet2DConditionModel, record: &Record, conditioning: &Conditioning) -> Tensor {
     let sample = Var::from_tensor(record.get("sample")).unwrap();
-    let (conditioning, interrupt) = (conditioning(&record), Interrupt::default());
-    let before = predict(&unet, &record, DType::F16);
-    let half = unet.forward(&sample.detach(), 981.0, &conditioning, &interrupt).unwrap();
-    assert_eq!(numbers(&half), numbers(&before));
-    let output = unet.forward(&sample, 981.0, &conditioning, &interrupt).unwrap();
+    let output = unet.forward(&sample, 981.0, conditioning, &Interrupt::default()).unwrap();
     let gradients = output.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-    let gradient = gradients.get(&sample).unwrap();
-    assert_eq!(gradient.dtype(), DType::F32);
-    let error = apart(gradient, &expected) / rounding(DType::F16);
-    println!("the gradient is {error} roundings of f16 off");
-    assert!(error < 16.0, "{error} roundings");
+    gradients.get(&sample).unwrap().clone()
+}
+
+#[test]
+fn gradients_of_a_unet_of_16_bits_are_those_of_its_weights_in_f32() {
+    let record = Record::of("sd1_unet_even");
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixtures().join("sd1"), folder.path());
+    let weights = folder.path().join("unet/diffusion_pytorch_model.safetensors");
+    let tensors = candle_core::safetensors::load(&weights, &Device::Cpu).unwrap().into_iter();
+    let narrow = tensors.map(|(name, tensor)| (name, tensor.to_dtype(DType::F16).unwrap()));
+    candle_core::safetensors::save(&narrow.collect(), &weights).unwrap();
+    let package = FolderPackage::open(folder.path()).unwrap();
+    let wide = UNet2DConditionModel::load(&package, "unet", &Device::Cpu).unwrap();
+    let half =
+        UNet2DConditionModel::load_in(&model("sd1"), "unet", DType::F16, &Device::Cpu).unwrap();
+    let (conditioning, interrupt) = (conditioning(&record), Interrupt::default());
+    let predict = || half.forward(record.get("sample"), 981.0, &conditioning, &interrupt).unwrap();
+    let before = predict();
+    let found = gradient(&half, &record, &conditioning);
+    assert_eq!(found.dtype(), DType::F32);
+    let expected = gradient(&wide, &record, &conditioning);
+    assert_gradients_agree("in 16 bits", &found, &expected);
+    assert!(apart(&found, &expected) < 1e-5, "{}", apart(&found, &expected));
     // The cached keys of the prompt are those of each type.
-    let after = unet.forward(&sample.detach(), 981.0, &conditioning, &interrupt).unwrap();
-    assert_eq!(numbers(&after), numbers(&half));
+    assert_eq!(numbers(&predict()), numbers(&before));
 }
 
 #[test]
