@@ -254,7 +254,7 @@ pub enum DrawError {
     /// The result has values that are not finite.
     #[error(
         "the model produced values that are not finite: check the weights, the starting noise and \
-         the guidance scale"
+         the guidance scale, and choose another precision than f16"
     )]
     NotFinite,
     /// The value or the gradient of a loss of this kind is not finite.

@@ -11,7 +11,7 @@ use super::DiffusionError;
 /// Schedulers, guidance, losses, text encoders and autoencoders always compute in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// f32 on the CPU. On a graphics card, f16 for the UNets of Stable Diffusion and bf16 for transformers, which are the
+    /// f32 on the CPU. On a graphics card, f16 for Stable Diffusion and bf16 for transformers, which are the
     /// types that they are published in, or f32 if the card does not compute in these.
     #[default]
     Auto,

@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn activations_round_only_their_results() {
-        let x = (numbers((3, 1000), 1) * 4.0).unwrap();
         use Activation::{Gelu, GeluNew, Mish, QuickGelu, Relu};
+        let x = (numbers((3, 1000), 1) * 4.0).unwrap();
         for activation in [Gelu, GeluNew, Mish, QuickGelu, Relu] {
             agrees([&x], 1.01, |[x]| activation.forward(x));
         }
