@@ -16,7 +16,7 @@ const IMAGE_ENCODER: &str = "adapters/image_encoder";
 /// The heads of an attention layer of all published image encoders (CLIP ViT-L, ViT-H and ViT-bigG).
 const HEADS: usize = 16;
 
-/// The channels of ViT-L, whose activation is that of OpenAI's CLIP. The larger ones are OpenCLIP's.
+/// The channels of ViT-L, whose activation is that of OpenAI's CLIP. The larger ones are those of `OpenCLIP`.
 const WIDTH_OF_L: usize = 1024;
 
 /// What a component that is a file or a folder of its own can be beside a model.

@@ -177,8 +177,7 @@ fn the_usual_cost_of_a_kind_is_told_until_it_is_measured() {
     let mut panel = draw_until("+25 % time");
     // Another loss of the same kind, which was never drawn.
     scroll_and_press(&mut panel, "Remove this loss");
-    panel.run_steps(2);
-    assert!(!has(&panel, "% time"));
+    wait_until(&mut panel, |panel| !has(panel, "% time"));
     scroll_and_press(&mut panel, "Calmer");
     panel.run_steps(2);
     assert!(has(&panel, "+25 % time") && !has(&panel, "about +"));
