@@ -7,6 +7,7 @@ mod library;
 mod local;
 mod named_files;
 mod registry;
+mod told;
 
 use crate::recipe::Recipe;
 

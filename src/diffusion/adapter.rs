@@ -31,7 +31,7 @@ mod single_file;
 mod t2i_adapter;
 mod vision;
 
-pub use super::denoise::unet::ControlNet;
+pub use super::denoise::unet::{ControlNet, ControlType};
 pub use error::AdapterError;
 pub use ip_adapter::{ImageKeys, IpAdapter};
 pub use mask::PixelMask;

@@ -132,11 +132,11 @@ pub enum DiffusionError {
         "this model has no text encoder to replace: leave it out, or choose a model of Stable Diffusion"
     )]
     NoTextEncoders,
-    /// The recipe has other text encoders than the loaded model.
+    /// The recipe has other text encoders than the loaded model, or another autoencoder than a loaded model without one of its own.
     #[error(
-        "the model was loaded with other text encoders: load it for the recipe, with GeneratorRegistry::load_for"
+        "the model was loaded with other text encoders or another VAE: load it for the recipe, with GeneratorRegistry::load_for"
     )]
-    OtherTextEncoders,
+    OtherFiles,
     /// An autoencoder has other latents than that of the model.
     #[error(
         "the VAE {file} has latents of {} channels with {} pixels along each side, and the model needs {} channels with {} pixels: choose a VAE for the family of the model",

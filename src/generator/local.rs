@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Drawn, GenerateError, Generator, GeneratorRegistry, Inputs, LatentOptimization, MissingBlob,
-    ModelCard, ModelLoader, embedding_files, lora_files,
+    ModelCard, ModelLoader, embedding_files, lora_files, told::as_told,
 };
 use crate::{
     control::{Cancelled, Control, Interrupt},
@@ -26,7 +26,7 @@ use crate::{
         with_text_encoders, with_vae,
     },
     recipe::{PictureEdit, Recipe, Size, style::BUILT_IN_MODEL},
-    settings::{SettingsFile, ToldModel},
+    settings::SettingsFile,
 };
 
 /// The component of an autoencoder.
@@ -52,6 +52,8 @@ pub(super) struct LocalGenerator {
     name: String,
     /// The files or the folders of its text encoders that are not its own.
     text_encoders: Vec<String>,
+    /// The file or the folder of its autoencoder, if the model has none of its own.
+    vae: Option<String>,
     /// The hash of the model without low-rank adapters.
     hash: String,
     package: PinnedPackage,
@@ -82,7 +84,7 @@ impl LocalModels {
         let mut last = lock(&self.last);
         if let Some(generator) = &*last
             && generator.name == recipe.model
-            && generator.text_encoders == recipe.text_encoders
+            && generator.has_files_of(recipe)
             && generator.is_current()
             && !generator.has_panicked()
             && generator.has_memory_for(recipe)
@@ -120,6 +122,7 @@ impl LocalModels {
     ) -> Result<LocalGenerator, GenerateError> {
         let Recipe { model: name, text_encoders, vae, size, .. } = recipe;
         let options = with_budget(&self.options, self.settings.as_ref());
+        let has_vae = has_vae(name)?;
         loop {
             let package =
                 open_model(name, text_encoders, vae.as_deref()).map_err(DiffusionError::from)?;
@@ -135,11 +138,13 @@ impl LocalModels {
                 let model = Arc::new(Mutex::new(model));
                 let hash = card.hash.clone();
                 let (name, text_encoders) = (name.clone(), text_encoders.clone());
+                let vae = vae.clone().filter(|_| !has_vae);
                 let (package, settings) = (pinned, self.settings.clone());
                 return Ok(LocalGenerator {
                     card,
                     name,
                     text_encoders,
+                    vae,
                     hash,
                     package,
                     settings,
@@ -197,6 +202,11 @@ impl GeneratorRegistry {
 }
 
 impl LocalGenerator {
+    /// Whether the files of its package are those of a recipe.
+    fn has_files_of(&self, recipe: &Recipe) -> bool {
+        self.text_encoders == recipe.text_encoders && (self.vae.is_none() || self.vae == recipe.vae)
+    }
+
     /// Whether drawing panicked, which may leave the model in an invalid state.
     fn has_panicked(&self) -> bool {
         self.model.is_poisoned()
@@ -307,62 +317,22 @@ pub fn prepare_model(
     recipe: &Recipe,
     interrupt: &Interrupt,
 ) -> Result<ModelCard, DiffusionError> {
-    set_files(model, recipe, interrupt)?;
+    set_files(model, has_vae(&recipe.model)?, recipe, interrupt)?;
     let settings = SettingsFile::from_env().ok();
     let card = ModelCard { hash: model.hash_with_files(&card.hash), ..card.clone() };
     Ok(as_told(card, model, settings.as_ref(), recipe, interrupt))
 }
 
-/// The card of a model with the prediction type and the line of finetunes that the author told. If a recipe leaves them to the
-/// model, and the model has others by itself, they are part of the hash: the same recipe draws other pictures.
-fn as_told(
-    mut card: ModelCard,
-    model: &Model,
-    settings: Option<&SettingsFile>,
-    recipe: &Recipe,
-    interrupt: &Interrupt,
-) -> ModelCard {
-    let ToldModel { prediction_type: told, finetune, .. } =
-        settings.map(|it| told_model(it, &recipe.model, interrupt)).unwrap_or_default();
-    if let Some(finetune) = finetune.as_deref().and_then(Finetune::find) {
-        let defaults = finetune.defaults(card.defaults.clone());
-        if recipe.sampler.resolve(&defaults) != recipe.sampler.resolve(&card.defaults) {
-            card.hash = hash_with(&card.hash, "finetune", &finetune.name);
-        }
-        card.defaults = defaults;
-    }
-    let told = told.filter(|told| model.prediction_type() != Some(told.name()));
-    card.defaults.prediction_type = told;
-    if let (Some(told), None) = (told, recipe.sampler.prediction_type) {
-        card.hash = hash_with(&card.hash, "prediction_type", told.name());
-    }
-    card
-}
-
-/// The hash of a model with something that the author told.
-fn hash_with(hash: &str, what: &str, told: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(hash.as_bytes()).update(what.as_bytes()).update(told.as_bytes());
-    hasher.finalize().to_hex().to_string()
-}
-
-/// What the author told about a model in a single file. If the settings cannot be read, the picture is drawn without it.
-fn told_model(settings: &SettingsFile, model: &str, interrupt: &Interrupt) -> ToldModel {
-    if model == BUILT_IN_MODEL {
-        return ToldModel::default();
-    }
-    settings.told(Path::new(model), interrupt).unwrap_or_else(|error| {
-        log::error!("what you told about the model {model} is not known: {error}");
-        ToldModel::default()
-    })
-}
-
+/// `has_vae`: see [`has_vae`].
 fn set_files(
     model: &mut Model,
+    has_vae: bool,
     recipe: &Recipe,
     interrupt: &Interrupt,
 ) -> Result<(), DiffusionError> {
-    model.set_vae(recipe.vae.as_deref(), interrupt)?;
+    if has_vae {
+        model.set_vae(recipe.vae.as_deref(), interrupt)?;
+    }
     model.set_components(&recipe.components, interrupt)?;
     model.set_loras(&lora_files(recipe)?, interrupt)?;
     model.set_embeddings(&embedding_files(recipe)?, interrupt)
@@ -387,11 +357,11 @@ impl Generator for LocalGenerator {
     }
 
     fn prepare(&mut self, recipe: &Recipe, control: &dyn Control) -> Result<(), GenerateError> {
-        if recipe.text_encoders != self.text_encoders {
-            return Err(DiffusionError::OtherTextEncoders.into());
+        if !self.has_files_of(recipe) {
+            return Err(DiffusionError::OtherFiles.into());
         }
         let mut model = self.model()?;
-        set_files(&mut model, recipe, control.interrupt())?;
+        set_files(&mut model, self.vae.is_none(), recipe, control.interrupt())?;
         let hash = model.hash_with_files(&self.hash);
         let card = ModelCard { hash, ..self.card.clone() };
         let settings = self.settings.as_ref();
@@ -462,6 +432,11 @@ fn open_path(path: &Path) -> Result<Box<dyn Package>, ModelError> {
     } else {
         Ok(Box::new(FolderPackage::open(path)?))
     }
+}
+
+/// Whether a model has an autoencoder of its own. Otherwise that of a recipe is a part of its package: see [`open_model`].
+fn has_vae(model: &str) -> Result<bool, DiffusionError> {
+    Ok(open_package(model)?.has_component(VAE))
 }
 
 /// Opens the package of a model with these text encoders. An autoencoder that the model lacks is `vae`. That of a complete

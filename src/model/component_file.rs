@@ -42,7 +42,7 @@ impl ComponentPlace {
             }
             "CLIPVisionModel" | "CLIPVisionModelWithProjection" => &[Self::Optional(IMAGE_ENCODER)],
             "CLIPModel" => &[Self::Optional(LOSS_ENCODER), Self::Optional(IMAGE_ENCODER)],
-            "ControlNetModel" => &[
+            "ControlNetModel" | "ControlNetUnionModel" => &[
                 Self::Optional("adapters/outline"),
                 Self::Optional("adapters/scribble"),
                 Self::Optional("adapters/content"),
@@ -68,6 +68,7 @@ impl ComponentPlace {
             "CLIPVisionModel" | "CLIPVisionModelWithProjection" => "an image encoder",
             "CLIPModel" => "an encoder of images and texts",
             "ControlNetModel" => "a ControlNet",
+            "ControlNetUnionModel" => "a ControlNet for several types of drawings (union)",
             "T2IAdapter" => "a T2I-Adapter",
             "IPAdapter" => "an IP-Adapter",
             _ => return None,

@@ -54,7 +54,7 @@ pub struct Inspection {
 pub enum ModelKind {
     /// A diffusers folder, by the pipeline class in its `model_index.json`.
     Pipeline(String),
-    /// A complete model in a single file, in the layout of `CompVis`' latent diffusion.
+    /// A model in a single file, in the layout of `CompVis`' latent diffusion.
     LdmCheckpoint {
         /// `Stable Diffusion 1.x`, ...
         family: String,
@@ -462,7 +462,7 @@ impl std::fmt::Display for ModelKind {
         match self {
             Self::Pipeline(class) => write!(f, "a diffusers folder ({class})"),
             Self::LdmCheckpoint { family } => {
-                write!(f, "a complete model in a single file ({family})")
+                write!(f, "a model in a single file ({family})")
             }
             Self::Component(class) => match detect::component_of(class) {
                 Some((_, component)) => {

@@ -29,8 +29,9 @@ const METADATA: [(&str, &str); 2] = [
 const SCALING: &str = "qwen3.rope.scaling.type";
 const NO_SCALING: &str = "none";
 
-/// Replaces the text encoder of a package of FLUX.2 Klein or Z-Image by a Qwen3 language model in a file: safetensors in the
-/// names of transformers, or GGUF in those of llama.cpp. The tokenizer in a GGUF file replaces that of the package.
+/// Replaces the text encoder of a package of FLUX.2 Klein or Z-Image by a Qwen3 language model in a folder with a `config.json`,
+/// or in a file: safetensors in the names of transformers, or GGUF in those of llama.cpp. The tokenizer of the package is
+/// replaced by that in a GGUF file, or otherwise by `tokenizer.json` beside the weights or in a folder `tokenizer` beside theirs.
 ///
 /// The tensors tell its sizes, and the metadata of GGUF its constants. What a file does not tell is that of the package.
 ///
@@ -39,6 +40,9 @@ const NO_SCALING: &str = "none";
 /// cannot be read, or lacks a tensor.
 pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, ModelError> {
     check_component(&*package, COMPONENT, &[QWEN3])?;
+    if path.is_dir() {
+        return Overlay::of_folder(with_tokenizer(package, path), COMPONENT, path);
+    }
     let file = WeightFile::open(path)?;
     let own = match package.config(COMPONENT)? {
         Value::Object(own) => own,
@@ -53,14 +57,29 @@ pub fn with_qwen3(package: Arc<dyn Package>, path: &Path) -> Result<Overlay, Mod
             supported: "a Qwen3 language model".to_owned(),
         });
     };
-    let (own, files) = match &file {
-        WeightFile::Gguf(file) => (constants(file, own)?, tokenizer::files(file, TOKENIZER)?),
-        WeightFile::Safetensors(_) => (own, BTreeMap::new()),
+    let (own, files, package) = match &file {
+        WeightFile::Gguf(file) => {
+            (constants(file, own)?, tokenizer::files(file, TOKENIZER)?, package)
+        }
+        WeightFile::Safetensors(_) => {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            (own, BTreeMap::new(), with_tokenizer(package, folder))
+        }
     };
     let config = config(own, &*opened(file, names))?;
     let of = path.to_owned();
     let open = Arc::new(move || Ok(opened(WeightFile::open(&of)?, names)));
     Ok(Overlay::of_file(package, COMPONENT, path, config, open).with_contents(files))
+}
+
+/// Replaces the tokenizer of a package by that of a text encoder in a folder, if there is one.
+fn with_tokenizer(package: Arc<dyn Package>, folder: &Path) -> Arc<dyn Package> {
+    let beside = folder.parent().map(|above| above.join(TOKENIZER));
+    let mut folders = [Some(folder.to_owned()), beside].into_iter().flatten();
+    match folders.find(|folder| folder.join("tokenizer.json").is_file()) {
+        Some(folder) => Arc::new(Overlay::of_tokenizer(package, TOKENIZER, &folder)),
+        None => package,
+    }
 }
 
 /// The tensors of a file in the names of transformers.

@@ -10,7 +10,7 @@ use super::{
     prompt_field::prompt_field,
     style_draft::{StyleDraft, Typed, edit_style, set_model},
     theme::{self, STEP},
-    widgets::text_field,
+    widgets::{capitalized, text_field},
 };
 use crate::{
     diffusion::{optimizer, scheduler},
@@ -174,7 +174,7 @@ fn text_encoders(ui: &mut Ui, text_encoders: &mut Vec<String>) {
 fn components(ui: &mut Ui, components: &mut BTreeMap<String, String>) {
     for name in optional_components() {
         if let Some(file) = components.get_mut(name) {
-            let label = ComponentPlace::Optional(name).name();
+            let label = capitalized(ComponentPlace::Optional(name).name());
             text_field(ui, &format!("{label} (a file or a folder)"), "none", 1, file);
         }
     }

@@ -44,6 +44,13 @@ pub(super) fn parse_seed(text: &str) -> Result<Option<u64>, String> {
     }
 }
 
+/// A text with a capital at its beginning.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// A number of bytes, such as `6.9 GB` or `280 MB`.
 pub(super) fn byte_size(bytes: u64) -> String {
     match bytes {

@@ -10,6 +10,15 @@ fn workspace_with_model() -> Workspace {
     workspace
 }
 
+/// A safetensors file with empty tensors of these names.
+fn safetensors(tensors: &[&str], metadata: &str) -> Vec<u8> {
+    let tensor =
+        |name: &&str| format!(r#","{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
+    let tensors: String = tensors.iter().map(tensor).collect();
+    let json = format!(r#"{{"__metadata__":{{{metadata}}}{tensors}}}"#);
+    [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat()
+}
+
 const UNET: &str = "model/unet/diffusion_pytorch_model.safetensors";
 
 #[test]
@@ -282,6 +291,19 @@ fn the_models_and_embeddings_in_a_folder_are_listed() {
 }
 
 #[test]
+fn components_and_models_that_lack_some_are_listed_with_the_options_that_join_them() {
+    let workspace = workspace_with_model();
+    fs::rename(workspace.path("model/vae"), workspace.path("small_vae")).unwrap();
+    let tensors = ["model.diffusion_model.a", "cond_stage_model.transformer.b"];
+    fs::write(workspace.path("without_vae.safetensors"), safetensors(&tensors, "")).unwrap();
+    let run = workspace.run(&["models", "list", "."]);
+    let text = String::from_utf8_lossy(&run.exits(0).0.stdout).into_owned();
+    let (models, rest) = text.split_once("Components:").unwrap();
+    assert!(models.contains("without_vae.safetensors") && models.contains("with --vae"), "{text}");
+    assert!(rest.contains("small_vae") && rest.contains(": --vae PATH"), "{text}");
+}
+
+#[test]
 fn a_model_that_needs_more_than_the_memory_budget_is_an_error_with_the_numbers() {
     let workspace = workspace_with_model();
     let draw = ["draw", "--prompt", "a bay", "--model", "model", "--out", "bay.png"];
@@ -298,13 +320,7 @@ fn what_a_single_file_predicts_is_remembered_by_its_contents() {
     let workspace = Workspace::new(STORY);
     let write = |name: &str, metadata: &str| {
         let tensors = ["model.diffusion_model.a", "cond_stage_model.transformer.b"];
-        let tensor =
-            |name| format!(r#","{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
-        let tensors = tensors.map(tensor).concat();
-        let json = format!(r#"{{"__metadata__":{{{metadata}}}{tensors}}}"#);
-        let mut file = (json.len() as u64).to_le_bytes().to_vec();
-        file.extend_from_slice(json.as_bytes());
-        fs::write(workspace.path(name), file).unwrap();
+        fs::write(workspace.path(name), safetensors(&tensors, metadata)).unwrap();
     };
     write("ink.safetensors", "");
     write("told.safetensors", r#""modelspec.prediction_type":"v""#);
@@ -341,15 +357,9 @@ fn models_remember_keeps_the_line_of_finetunes_of_a_file() {
         ),
         ("sd1.safetensors", &["cond_stage_model.transformer.a"]),
     ] {
-        let tensor =
-            |name: &&str| format!(r#""{name}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
-        let tensors: Vec<_> =
-            ["model.diffusion_model.a"].iter().chain(encoders).map(tensor).collect();
-        let json = format!("{{{}}}", tensors.join(","));
-        let mut file = (json.len() as u64).to_le_bytes().to_vec();
-        file.extend_from_slice(json.as_bytes());
         // The length is another one for each file.
-        fs::write(workspace.path(name), file).unwrap();
+        let tensors = [&["model.diffusion_model.a"], encoders].concat();
+        fs::write(workspace.path(name), safetensors(&tensors, "")).unwrap();
     }
     let inspect = |name: &str, more: &[&str]| {
         let run = workspace.run(&[&["models", "inspect", name], more].concat());

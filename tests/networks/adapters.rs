@@ -49,7 +49,7 @@ fn predict(record: &Record, conditioning: &Conditioning, adapters: &ActiveAdapte
 }
 
 /// The recorded prompt, which sees the recorded image through both IP-Adapters.
-fn conditioning(record: &Record) -> Conditioning {
+pub(super) fn conditioning(record: &Record) -> Conditioning {
     let keys = IMAGES.map(|(kind, _)| {
         let [keys, _] = ip_adapter(kind).keys_of_image(&encoder(), record.get("image")).unwrap();
         keys
@@ -57,14 +57,14 @@ fn conditioning(record: &Record) -> Conditioning {
     Conditioning::new(record.get("states").clone()).with_images(keys.to_vec())
 }
 
-fn images(masks: [Option<PixelMask>; 2]) -> Vec<ActiveImage> {
+pub(super) fn images(masks: [Option<PixelMask>; 2]) -> Vec<ActiveImage> {
     let images = IMAGES.iter().zip(masks).enumerate();
     images
         .map(|(index, ((_, weight), mask))| ActiveImage { index, weight: *weight, mask })
         .collect()
 }
 
-fn features(record: &Record) -> Vec<Tensor> {
+pub(super) fn features(record: &Record) -> Vec<Tensor> {
     t2i_adapter("full").forward(record.get("full.input")).unwrap()
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bevy_illustrator::diffusion::{
     Conditioning, Denoiser, DenoiserInput,
     adapter::{
-        ActiveAdapters, ActiveControl, ActiveImage, ClipVisionModel, ControlNet, IpAdapter,
-        T2iAdapter,
+        ActiveAdapters, ActiveControl, ActiveImage, ClipVisionModel, ControlNet, ControlType,
+        IpAdapter, T2iAdapter,
     },
 };
 
-use super::*;
+use super::{copy_folder::copy_folder, *};
 
 /// The weights in `adapters.py`.
 const IMAGES: [(&str, f32); 2] = [("plain", 0.5), ("plus", 0.75)];
@@ -55,6 +55,56 @@ fn a_control_net_of_xl_agrees_with_diffusers() {
         ActiveControl { network: Arc::new(network), drawing, weight: WEIGHT, masks: None };
     let adapters = ActiveAdapters { controls: vec![control], ..ActiveAdapters::default() };
     record.compare("control.prediction", &predict(noisy, &conditioning, &adapters));
+}
+
+#[test]
+fn a_union_control_net_agrees_with_diffusers_for_each_type_of_drawing() {
+    let record = Record::of("sdxl_union_control_net");
+    let network = ControlNet::open(&folder().join("union_control_net"), &Device::Cpu).unwrap();
+    network.check(&unet().adapter_places().unwrap()).unwrap();
+    let (noisy, conditioning) = (record.get("noisy"), conditioning(&record));
+    for (name, network) in
+        [("soft_edges", network.clone().for_type(ControlType::SoftEdges)), ("lines", network)]
+    {
+        let drawing = network.embed(record.get("drawing")).unwrap();
+        let interrupt = Interrupt::default();
+        let residuals = network.residuals(noisy, 500.0, &conditioning, &drawing, &interrupt);
+        for (index, residual) in residuals.unwrap().iter().enumerate() {
+            record.compare(&format!("{name}.residuals.{index}"), residual);
+        }
+        let control =
+            ActiveControl { network: Arc::new(network), drawing, weight: WEIGHT, masks: None };
+        let adapters = ActiveAdapters { controls: vec![control], ..ActiveAdapters::default() };
+        let prediction = predict(noisy, &conditioning, &adapters);
+        record.compare(&format!("{name}.prediction"), &prediction);
+    }
+}
+
+#[test]
+fn a_union_control_net_is_known_by_its_tensors() {
+    let weights = "diffusion_pytorch_model.safetensors";
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(&folder().join("union_control_net"), copy.path());
+    // As in the first published one.
+    let config = std::fs::read_to_string(copy.path().join("config.json")).unwrap();
+    let config = config.replace("ControlNetUnionModel", "ControlNetModel");
+    std::fs::write(copy.path().join("config.json"), config).unwrap();
+    let record = Record::of("sdxl_union_control_net");
+    let network = ControlNet::open(copy.path(), &Device::Cpu).unwrap();
+    let residuals = |network: &ControlNet| {
+        let drawing = network.embed(record.get("drawing")).unwrap();
+        let (noisy, conditioning) = (record.get("noisy"), conditioning(&record));
+        network.residuals(noisy, 500.0, &conditioning, &drawing, &Interrupt::default()).unwrap()
+    };
+    record.compare("lines.residuals.0", &residuals(&network)[0]);
+
+    let path = copy.path().join(weights);
+    let tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    let mut few = tensors.clone();
+    few.insert("task_embedding".into(), tensors["task_embedding"].narrow(0, 0, 3).unwrap());
+    candle_core::safetensors::save(&few, &path).unwrap();
+    let error = ControlNet::open(copy.path(), &Device::Cpu).unwrap_err().to_string();
+    assert!(error.contains("task_embedding") && error.contains("at least 4 types"), "{error}");
 }
 
 #[test]

@@ -217,6 +217,8 @@ fn a_single_file_draws_with_the_networks_that_it_lacks_from_other_files() {
     let (own_vae, encoders) = (Some(own_vae.as_str()), [own_text_encoder.as_str()]);
     let expected = draw(&complete, &[], None).unwrap();
     assert!(draw(&no_vae, &[], own_vae).unwrap() == expected);
+    let error = draw(&no_vae, &[], None).unwrap_err();
+    assert!(error.contains("--vae"), "the VAE of another recipe was kept: {error}");
     assert!(draw(&only_unet, &encoders, own_vae).unwrap() == expected);
 
     for (model, obstacle, error, words) in [

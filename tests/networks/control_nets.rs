@@ -109,7 +109,7 @@ fn blue_green_and_red_are_read_in_the_order_of_the_configuration() {
 #[test]
 fn an_unsupported_configuration_of_a_control_net_is_named() {
     for (field, value) in [
-        ("_class_name", json!("ControlNetUnionModel")),
+        ("_class_name", json!("UNet2DConditionModel")),
         ("global_pool_conditions", json!(true)),
         ("addition_embed_type", json!("text")),
         ("class_embed_type", json!("timestep")),
@@ -129,6 +129,9 @@ fn an_unsupported_configuration_of_a_control_net_is_named() {
         let expected = format!("config.json: `{field}` is {value}, which is not supported");
         assert!(error.contains(&expected), "{error}");
     }
+    let copy = changed(&[("_class_name", json!("ControlNetUnionModel"))]);
+    let error = ControlNet::open(copy.path(), &Device::Cpu).unwrap_err().to_string();
+    assert!(error.contains("task_embedding"), "{error}");
     let copy = changed(&[("layers_per_block", json!(2))]);
     let error = ControlNet::open(copy.path(), &Device::Cpu).unwrap_err().to_string();
     assert!(error.contains("down_blocks.0"), "{error}");

@@ -15,17 +15,23 @@ use bevy_illustrator::{
             z_image::ZImageTransformer2DModel,
         },
         family::{families, load},
+        lora::{LoraFile, Loras},
     },
     generator::{Inputs, draw_request},
-    model::{EmbeddedPackage, FolderPackage, ModelDefaults, Package},
+    model::{EmbeddedPackage, FolderPackage, ModelDefaults, Package, with_transformer},
     recipe::{Recipe, Sampler, Size},
 };
 use candle_core::{DType, Device, Tensor, Var};
 use image::RgbaImage;
 
 use super::{
-    Record, assert_gradients_agree, conditioning, copy_folder::copy_folder, dot, fixtures, model,
-    numbers,
+    Record,
+    adapters::{conditioning as sees_images, features, images},
+    assert_gradients_agree, conditioning,
+    copy_folder::copy_folder,
+    dot, fixtures,
+    klein_files::with_heads_of_16,
+    model, numbers,
 };
 
 /// A component with a ControlNet.
@@ -151,11 +157,70 @@ fn a_control_net_of_16_bits_changes_a_unet_of_16_bits_as_one_of_f32_does() {
         unet.predict(&input.with_adapters(&adapters)).unwrap()
     };
     let wide = predict(DType::F32, 0.7);
-    let half = predict(DType::F16, 0.7);
-    let error = apart(&half, &wide) / rounding(DType::F16);
-    let effect = apart(&predict(DType::F32, 0.0), &wide) / rounding(DType::F16);
-    println!("{error} roundings of f16 off; the ControlNet changes {effect}");
-    assert!(error < 16.0 && effect > 160.0, "{error} {effect}");
+    compare_change("a ControlNet", &predict(DType::F16, 0.7), &wide, &predict(DType::F32, 0.0));
+}
+
+/// Asserts that a prediction in f16 is close to that in f32, compared with the change by an adapter. `without` has no adapter.
+fn compare_change(what: &str, half: &Tensor, wide: &Tensor, without: &Tensor) {
+    let [error, effect] = [half, without].map(|it| apart(it, wide) / rounding(DType::F16));
+    println!("{what}: {error:.1} roundings of f16 off, the adapter changes {effect:.0}");
+    assert!(error < 16.0 && effect > 160.0, "{what}: {error} {effect}");
+}
+
+#[test]
+fn adapters_and_loras_change_a_unet_of_16_bits_as_one_of_f32() {
+    let record = Record::of("sd1_adapters");
+    let (sd1, interrupt) = (model("sd1"), Interrupt::default());
+    let predict = |package: &dyn Package,
+                   dtype: DType,
+                   conditioning: &Conditioning,
+                   adapters: &ActiveAdapters| {
+        let unet = UNet2DConditionModel::load_in(package, "unet", dtype, &Device::Cpu).unwrap();
+        let input = DenoiserInput::new(record.get("noisy"), 500.0, conditioning, &interrupt);
+        unet.predict(&input.with_adapters(adapters)).unwrap()
+    };
+    let without = Conditioning::new(record.get("states").clone());
+    let plain = predict(&sd1, DType::F32, &without, &ActiveAdapters::default());
+
+    let (images, features) = (images([None, None]), features(&record));
+    for (what, adapters) in [
+        ("IP-Adapters", ActiveAdapters { images, ..ActiveAdapters::default() }),
+        ("a T2I-Adapter", ActiveAdapters { features, ..ActiveAdapters::default() }),
+    ] {
+        let seen = sees_images(&record);
+        let [half, wide] = [DType::F16, DType::F32].map(|it| predict(&sd1, it, &seen, &adapters));
+        compare_change(what, &half, &wide, &plain);
+    }
+
+    let lora = fixtures().join("loras/sd1_kohya.safetensors");
+    let loras = Loras::new(&sd1, vec![LoraFile::open(&lora, 0.75).unwrap()]).unwrap();
+    let package = loras.applied_to(&sd1);
+    let none = ActiveAdapters::default();
+    let [half, wide] = [DType::F16, DType::F32].map(|it| predict(&package, it, &without, &none));
+    compare_change("a LoRA", &half, &wide, &plain);
+}
+
+#[test]
+fn a_transformer_of_quantized_blocks_predicts_in_bf16_as_in_f32() {
+    let (folder, record) = (with_heads_of_16(), Record::of("klein_blocks"));
+    let klein = FolderPackage::open(folder.path()).unwrap();
+    let gguf = fixtures().join("single_files/klein_original.gguf");
+    let package = with_transformer(klein.shared(), &gguf).unwrap();
+    let (latents, context) = (record.get("latents"), record.get("context"));
+    let predict = |dtype, observe: &mut dyn FnMut(&str, &Tensor)| {
+        let (device, interrupt) = (Device::Cpu, Interrupt::default());
+        let network =
+            Flux2Transformer2DModel::load_in(&package, "transformer", true, dtype, &device);
+        let network = network.unwrap();
+        network.forward_observed(latents, 437.5, context, &[], &interrupt, observe).unwrap()
+    };
+    let wide = predict(DType::F32, &mut |_, _| {});
+    let half = predict(DType::BF16, &mut |name, hidden| {
+        assert_eq!(hidden.dtype(), DType::BF16, "{name}");
+    });
+    let error = apart(&half, &wide) / rounding(DType::BF16);
+    println!("quantized blocks: {error:.1} roundings of bf16 off");
+    assert!(error > 0.0 && error < 16.0, "{error}");
 }
 
 /// A picture of 4 steps.

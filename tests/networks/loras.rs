@@ -57,9 +57,11 @@ fn adapters_add_up_and_a_weight_scales_them() {
     };
     let whole = with(vec![lora("sd1_peft", 0.75)]);
     let halves = with(vec![lora("sd1_peft", 0.5), lora("sd1_peft", 0.25)]);
-    assert!(apart(&whole, &halves) < 1e-5);
+    // Rounding differs between processors: the sums of one without AVX-512 are 1.1e-5 apart.
+    let close = |a: &Tensor, b: &Tensor| assert!(f64::from(apart(a, b)) < TOLERANCE);
+    close(&whole, &halves);
     let nothing = with(vec![lora("sd1_peft", 0.75), lora("sd1_peft", -0.75)]);
-    assert!(apart(&nothing, &predict(&base, &record)) < 1e-5);
+    close(&nothing, &predict(&base, &record));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod copy_folder;
 mod embeddings;
 mod flow_loras;
 mod flux2;
+mod full_size;
 mod half;
 #[path = "../common/inpainting.rs"]
 mod inpainting;
@@ -323,29 +324,4 @@ fn the_built_in_model_gives_finite_output() {
         assert!(sum.is_finite());
     }
     println!("one step of both prompts, and one decoding: {times:?}");
-}
-
-#[test]
-#[ignore = "needs up to 7 GB of memory and a model that `make.py full FOLDER` builds; see tests/reference/README.md"]
-fn full_size_networks_agree_with_diffusers() {
-    let folder = std::env::var_os("FULL_SIZE_REFERENCE").expect("FULL_SIZE_REFERENCE is a folder");
-    let folder = PathBuf::from(folder);
-    let files = FolderPackage::open(&folder).unwrap();
-    let record = |name: &str| Record::open(folder.join(format!("{name}.safetensors")));
-    for name in ["text_encoder", "text_encoder_2"] {
-        if folder.join(name).is_dir() {
-            compare_text_encoder(&files, name, &record(name));
-        }
-    }
-    let vae = AutoencoderKL::load(&files, "vae", &Device::Cpu).unwrap();
-    let (expected, interrupt) = (record("vae"), Interrupt::default());
-    let start = Instant::now();
-    let (mean, _) = vae.moments(expected.get("image"), &interrupt).unwrap();
-    expected.compare("mean", &mean);
-    expected.compare("decoded", &vae.decode_raw(expected.get("latents"), &interrupt).unwrap());
-    println!("autoencoder: {:?}", start.elapsed());
-    let unet = UNet2DConditionModel::load_narrow(&files, "unet", &Device::Cpu).unwrap();
-    let start = Instant::now();
-    compare_unet(&unet, &record("unet"));
-    println!("UNet: {:?}", start.elapsed());
 }

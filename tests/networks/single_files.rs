@@ -70,7 +70,8 @@ fn renamed(tensors: &Tensors, names: &str, prefix: &str) -> Tensors {
     renamed.collect()
 }
 
-fn compare_residuals(record: &Record, network: &ControlNet) {
+/// Compares the residuals of a network with those whose names begin with `prefix`.
+fn compare_residuals(record: &Record, prefix: &str, network: &ControlNet) {
     let drawing = network.embed(record.get("drawing")).unwrap();
     let (noisy, mut states) =
         (record.get("noisy"), Conditioning::new(record.get("states").clone()));
@@ -79,9 +80,10 @@ fn compare_residuals(record: &Record, network: &ControlNet) {
     }
     let residuals = network.residuals(noisy, 500.0, &states, &drawing, &Interrupt::default());
     let residuals = residuals.unwrap();
-    assert!(!record.tensors.contains_key(&format!("residuals.{}", residuals.len())));
+    let name = |index: usize| format!("{prefix}residuals.{index}");
+    assert!(!record.tensors.contains_key(&name(residuals.len())));
     for (index, residual) in residuals.iter().enumerate() {
-        record.compare(&format!("residuals.{index}"), residual);
+        record.compare(&name(index), residual);
     }
 }
 
@@ -93,11 +95,11 @@ const SD2: &str = "single_files/control_net_of_sd2.safetensors";
 fn a_control_net_in_a_single_file_agrees_with_diffusers_by_each_names() {
     let (record, tensors) = (Record::of("sd1_control_net"), load(SD1));
     let of_diffusers = ModelFolder::new("sd1", &tensors);
-    compare_residuals(&record, &of_diffusers.control_net().unwrap());
+    compare_residuals(&record, "", &of_diffusers.control_net().unwrap());
     for prefix in ["control_model.", ""] {
         let original = renamed(&tensors, "control_net_of_sd1", prefix);
         let original = ModelFolder::new("sd1", &original);
-        compare_residuals(&record, &original.control_net().unwrap());
+        compare_residuals(&record, "", &original.control_net().unwrap());
     }
 }
 
@@ -108,8 +110,16 @@ fn a_control_net_of_xl_in_a_single_file_agrees_with_diffusers_by_each_names() {
         ["control_model.", ""].map(|prefix| renamed(&tensors, "control_net_of_sdxl", prefix));
     for tensors in originals.iter().chain([&tensors]) {
         let network = ModelFolder::new("sdxl", tensors).control_net().unwrap();
-        compare_residuals(&record, &network);
+        compare_residuals(&record, "", &network);
     }
+}
+
+#[test]
+fn a_union_control_net_in_a_single_file_agrees_with_diffusers() {
+    let record = Record::of("sdxl_union_control_net");
+    let file = "sdxl_adapters/union_control_net/diffusion_pytorch_model.safetensors";
+    let network = ModelFolder::new("sdxl", &load(file)).control_net().unwrap();
+    compare_residuals(&record, "lines.", &network);
 }
 
 #[test]
@@ -133,7 +143,7 @@ fn a_t2i_adapter_of_xl_in_a_single_file_agrees_with_diffusers_by_each_names() {
 #[test]
 fn a_control_net_with_linear_projections_and_other_heads_agrees_with_diffusers() {
     let folder = ModelFolder::new("sd2", &load(SD2));
-    compare_residuals(&Record::of("sd2_control_net"), &folder.control_net().unwrap());
+    compare_residuals(&Record::of("sd2_control_net"), "", &folder.control_net().unwrap());
 }
 
 #[test]
@@ -171,7 +181,6 @@ fn a_file_of_a_kind_that_is_not_supported_is_named() {
     for (name, kind) in [
         ("lora_controlnet", "a LoRA ControlNet"),
         ("difference", "the difference of a ControlNet to a denoiser"),
-        ("control_add_embedding.linear_1.weight", "a union ControlNet"),
         ("controlnet_x_embedder.weight", "a ControlNet of a transformer such as FLUX"),
         ("controlnet_blocks.0.weight", "a ControlNet of a transformer such as Stable Diffusion 3"),
     ] {

@@ -131,7 +131,7 @@ fn components_in_a_folder_are_chosen_for_the_style() {
     };
 
     press(&mut panel, "Use harbour");
-    press(&mut panel, "Use lines.safetensors for");
+    press(&mut panel, "Use lines.safetensors as");
     press(&mut panel, "adapter for scribbles");
     press(&mut panel, "Use as VAE: vae.safetensors");
     press(&mut panel, "Use as text encoder: clip_l.safetensors");
@@ -153,7 +153,7 @@ fn components_in_a_folder_are_chosen_for_the_style() {
     let style = requested(&mut panel);
     assert_eq!(style.model, path("unet.safetensors"));
     assert!(style.components.is_empty());
-    press(&mut panel, "Use lines.safetensors for");
+    press(&mut panel, "Use lines.safetensors as");
     assert!(!has(&panel, "adapter for scribbles"), "it does not fit the model");
 }
 

@@ -1,16 +1,19 @@
-"""Networks with the shapes of Stable Diffusion 1.5 or XL and random weights, and their recorded outputs.
+"""Networks with the shapes of Stable Diffusion 1.5, XL or FLUX.2 Klein 4B and random weights, and their recorded outputs.
 
-Too large to commit: `python make.py full FOLDER` (or `full-xl`) writes them where they are wanted. Those of XL are stored in
-half precision, and computed with the rounded weights in single precision.
+Too large to commit: `python make.py full FOLDER` (or `full-xl`, `full-klein`) writes them where they are wanted. Those of XL are
+stored in half precision, the matrices of Klein in blocks of 4 bits (`Q4_0`) as GGUF. They are computed with the rounded weights
+in single precision.
 """
 
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderKLFlux2, UNet2DConditionModel
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, Qwen3Config, Qwen3ForCausalLM
 
+import flux2
+import klein_files
 from common import observe, randn, randomise
 from networks import conditions_of_xl
 
@@ -57,6 +60,35 @@ UNET_XL = dict(
     addition_time_embed_dim=256,
     projection_class_embeddings_input_dim=2816,
     use_linear_projection=True,
+)
+
+KLEIN = dict(
+    in_channels=128,
+    num_layers=5,
+    num_single_layers=20,
+    attention_head_dim=128,
+    num_attention_heads=24,
+    joint_attention_dim=3 * 2560,
+    timestep_guidance_channels=256,
+    mlp_ratio=3.0,
+    axes_dims_rope=(32,) * 4,
+    rope_theta=2000,
+    guidance_embeds=False,
+)
+
+# Qwen3 4B, without the eight layers that Klein does not use.
+QWEN3 = dict(
+    vocab_size=151936,
+    hidden_size=2560,
+    intermediate_size=9728,
+    num_hidden_layers=28,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    head_dim=128,
+    max_position_embeddings=40960,
+    rms_norm_eps=1e-6,
+    rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
+    tie_word_embeddings=True,
 )
 
 
@@ -124,3 +156,36 @@ def save_xl(folder):
     second = folder.text_encoder("text_encoder_2", CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER_2)))
     folder.autoencoder()
     folder.unet(UNET_XL, torch.cat([first, second], dim=-1))
+
+
+def kind_of(name, weight):
+    """The type of a tensor in the files of Klein."""
+    return klein_files.Type.F32 if weight.ndim == 1 else klein_files.Type.Q4_0
+
+
+def save_klein(folder):
+    """FLUX.2 Klein 4B, in blocks of 4 bits."""
+    folder = Folder(folder, is_half=True)
+    folder.folder.mkdir(parents=True, exist_ok=True)
+    folder.save(AutoencoderKLFlux2(), "vae")
+
+    file, wide = klein_files.writer("transformer.gguf", "flux", folder.folder), {}
+    for name, weight in klein_files.original_weights(KLEIN, "full/klein"):
+        wide[name] = klein_files.add(file, name, weight, kind_of(name, weight))
+    klein_files.finish(file)
+    del file, weight
+    _, run = klein_files.prediction(KLEIN, wide, "full/klein", size=(16, 16), tokens=512)
+    folder.record("transformer", run)
+    del wide
+
+    encoder = randomise(Qwen3ForCausalLM(Qwen3Config(attn_implementation="eager", **QWEN3)), "full/klein/text_encoder")
+    for weight in encoder.parameters():
+        if weight.ndim > 1:
+            blocks = klein_files.gguf.quants.quantize(weight.numpy(), klein_files.Type.Q4_0)
+            weight.copy_(torch.from_numpy(klein_files.gguf.quants.dequantize(blocks, klein_files.Type.Q4_0)))
+    ids = torch.randint(0, QWEN3["vocab_size"], (1, 32), generator=torch.Generator().manual_seed(1))
+    states = encoder.model(ids, output_hidden_states=True).hidden_states
+    layers = {f"layer_{layer}": states[layer] for layer in (9, 18, 27)}
+    folder.record("text_encoder", {"ids": ids.to(torch.uint32), **layers})
+    words = flux2.tokenizer()
+    klein_files.write_text_encoder("text_encoder.gguf", encoder, words, kind_of, folder=folder.folder)

@@ -47,9 +47,8 @@ TEXT_ENCODER = dict(
 )
 
 
-def writer(name, architecture):
-    path = FIXTURES / "single_files" / name
-    return gguf.GGUFWriter(path, architecture)
+def writer(name, architecture, folder=FIXTURES / "single_files"):
+    return gguf.GGUFWriter(folder / name, architecture)
 
 
 def finish(file):
@@ -133,19 +132,21 @@ def original_shapes(config):
 
 
 def original_weights(config, name):
-    def weight(tensor, shape):
+    """The names and the weights of a transformer, one after the other."""
+    for tensor, shape in original_shapes(config).items():
         noise = randn(f"{name}/{tensor}", *shape)
-        return 1 + 0.2 * noise if len(shape) == 1 else noise / shape[-1] ** 0.5
-
-    return {tensor: weight(tensor, shape) for tensor, shape in original_shapes(config).items()}
+        yield tensor, 1 + 0.2 * noise if len(shape) == 1 else noise / shape[-1] ** 0.5
 
 
-def prediction(config, original, name):
+def prediction(config, original, name, size=(3, 4), tokens=5):
     """What diffusers predicts with these weights, and all weights in its names."""
     converted = convert_flux2_transformer_checkpoint_to_diffusers(dict(original))
-    network = Flux2Transformer2DModel(**config).eval()
-    network.load_state_dict(converted)
-    latents, context = randn(f"{name}/latents", 1, 16, 3, 4), randn(f"{name}/context", 1, 5, 36)
+    # The weights of a large one would not fit into memory twice.
+    with torch.device("meta"):
+        network = Flux2Transformer2DModel(**config).eval()
+    network.load_state_dict(converted, assign=True)
+    latents = randn(f"{name}/latents", 1, config["in_channels"], *size)
+    context = randn(f"{name}/context", 1, tokens, config["joint_attention_dim"])
     pipeline = flux2.Flux2KleinPipeline
     output = network(
         hidden_states=pipeline._pack_latents(latents),
@@ -155,12 +156,12 @@ def prediction(config, original, name):
         txt_ids=pipeline._prepare_text_ids(context),
         img_ids=pipeline._prepare_latent_ids(latents),
     ).sample
-    return converted, {"latents": latents, "context": context, "output": flux2.unpacked(output, 3, 4)}
+    return converted, {"latents": latents, "context": context, "output": flux2.unpacked(output, *size)}
 
 
 def record_transformers():
     original = original_weights(ORIGINAL, "klein_original")
-    original = {name: weight.bfloat16() for name, weight in original.items()}
+    original = {name: weight.bfloat16() for name, weight in original}
     save_tensors("single_files/klein_original.safetensors", original)
     wide = {name: weight.float() for name, weight in original.items()}
     converted, run = prediction(ORIGINAL, wide, "klein_original")
@@ -175,7 +176,7 @@ def record_transformers():
 def blocks():
     """Writes a transformer in GGUF, and returns its numbers."""
     file, wide = writer("klein_original.gguf", "flux"), {}
-    for name, weight in original_weights(BLOCKS, "klein_blocks").items():
+    for name, weight in original_weights(BLOCKS, "klein_blocks"):
         is_matrix = weight.ndim == 2 and weight.shape[-1] % 32 == 0
         kind = Type.F32 if weight.ndim == 1 else Type.Q8_0 if "qkv" in name else Type.Q4_0 if is_matrix else Type.F16
         wide[name] = add(file, name, weight, kind)
@@ -208,10 +209,10 @@ def llama_name(name):
     return f"blk.{index}.{LAYER[layer]}.weight"
 
 
-def write_text_encoder(name, model, words, kind_of):
+def write_text_encoder(name, model, words, kind_of, **place):
     """Writes a language model with its tokenizer. `kind_of` chooses the type of a tensor by its name."""
     config = model.config
-    file = writer(name, "qwen3")
+    file = writer(name, "qwen3", **place)
     file.add_block_count(config.num_hidden_layers)
     file.add_context_length(config.max_position_embeddings)
     file.add_embedding_length(config.hidden_size)

@@ -1,4 +1,4 @@
-"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER` (or `full-xl`).
+"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER` (or `full-xl`, `full-klein`).
 
 A second run writes the same bytes. See README.md.
 """
@@ -33,6 +33,7 @@ import prompts
 import schedulers
 import segment
 import tiles
+import union_control_nets
 import z_image
 import z_image_files
 
@@ -58,6 +59,7 @@ def main():
             optimizers.record()
             adapters.record()
             adapters_xl.record()
+            union_control_nets.record()
             control_nets.record()
             clip_model.record()
             pictures.save()
@@ -80,6 +82,10 @@ def main():
             import full_size
 
             full_size.save_xl(folder)
+        case ["full-klein", folder]:
+            import full_size
+
+            full_size.save_klein(folder)
         case _:
             sys.exit(__doc__)
 

@@ -274,7 +274,7 @@ fn a_control_net_follows_outlines_scribbles_and_contents_but_not_styles() {
     fs::write(config, other).unwrap();
     let error = error_of(&folder, ImageUse::Outline);
     assert!(error.contains("FluxControlNetModel"), "{error}");
-    assert!(error.contains("ControlNetModel or T2IAdapter"), "{error}");
+    assert!(error.contains("ControlNetModel, ControlNetUnionModel or T2IAdapter"), "{error}");
     let error = error_of(&control_folder("style"), ImageUse::Style);
     assert!(error.contains("a ControlNet cannot follow an image as StyleImage"), "{error}");
 }

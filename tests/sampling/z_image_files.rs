@@ -171,6 +171,47 @@ fn a_model_of_three_files_draws_as_the_same_model_in_a_folder() {
 }
 
 #[test]
+fn a_text_encoder_in_safetensors_brings_the_tokenizer_beside_it() {
+    let (folder, vae) = published();
+    let vae = save_ldm(&vae, &folder.path().join("ae.safetensors"));
+    let transformer = part("z_image_original.gguf");
+    let open = |encoder: &Path| opened(&transformer, &[encoder.display().to_string()], Some(&vae));
+    let expected = draw(&mut open(Path::new(&part("z_image_text_encoder.gguf"))).unwrap(), 0.0);
+
+    let diffusers = folder.path().join("text_encoder");
+    let drawn = draw(&mut open(&diffusers).unwrap(), 0.0);
+    assert!(drawn == expected, "a folder draws another picture");
+
+    // The constants of the published model, which a file in safetensors does not tell.
+    change(folder.path(), "text_encoder/config.json", |config| {
+        config["rms_norm_eps"] = json!(1e-6);
+        config["rope_parameters"]["rope_theta"] = json!(1e6);
+    });
+    let expected = draw(&mut open(&diffusers).unwrap(), 0.0);
+    let encoders = tempfile::tempdir().unwrap();
+    let encoder = encoders.path().join("qwen_3.safetensors");
+    fs::copy(diffusers.join("model.safetensors"), &encoder).unwrap();
+    let refused = open(&encoder).err().unwrap().to_string();
+    assert!(refused.contains("put tokenizer.json of Qwen3 beside"), "{refused}");
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        let tokenizer = folder.path().join("tokenizer").join(name);
+        fs::copy(tokenizer, encoders.path().join(name)).unwrap();
+    }
+    let drawn = draw(&mut open(&encoder).unwrap(), 0.0);
+    assert!(drawn == expected, "a file draws another picture");
+
+    let hash = || {
+        let names = [encoder.display().to_string()];
+        let package = open_model(&transformer, &names, Some(&vae)).unwrap();
+        package.hash(&Interrupt::default()).unwrap()
+    };
+    let before = hash();
+    let tokenizer = encoders.path().join("tokenizer.json");
+    fs::write(&tokenizer, fs::read_to_string(&tokenizer).unwrap() + "\n").unwrap();
+    assert_ne!(hash(), before, "the tokenizer is part of the model's identity");
+}
+
+#[test]
 fn a_missing_or_wrong_part_is_an_error_that_names_it() {
     let (folder, mut vae) = published();
     let (transformer, encoders) =

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use candle_core::{Device, Result, Tensor};
 use image::{GrayImage, Luma, Rgba, RgbaImage, imageops};
 
-use super::{AdapterError, PixelMask, T2iAdapter, vision::clip_normalized};
+use super::{AdapterError, ControlType, PixelMask, T2iAdapter, vision::clip_normalized};
 use crate::{
     diffusion::pixels::tensor_from_rgba,
     loss::ink,
@@ -41,6 +41,14 @@ pub(super) fn lines(usage: ImageUse, image: &RgbaImage) -> RgbaImage {
     };
     let ink = ink(&lines);
     RgbaImage::from_fn(image.width(), image.height(), |x, y| white(ink(lines.get_pixel(x, y).0)))
+}
+
+/// What these [lines] are for a union network.
+pub(super) fn control_type(usage: ImageUse) -> ControlType {
+    match usage {
+        ImageUse::Outline => ControlType::Lines,
+        _ => ControlType::SoftEdges,
+    }
 }
 
 /// An opaque image as a tensor, (1, 3, height, width) in 0..=1, padded with 0 to multiples of `cell`.

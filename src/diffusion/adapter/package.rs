@@ -244,7 +244,8 @@ impl ModelAdapters {
     ) -> Result<Adapter, DiffusionError> {
         let component = component(usage);
         if ControlNet::is_at(package, component)? {
-            let network = ControlNet::load_in(package, component, self.dtype, &self.device)?;
+            let network = ControlNet::load_in(package, component, self.dtype, &self.device)?
+                .for_type(input::control_type(usage));
             network.check(&self.places)?;
             self.check_scale(package, component, network.downscale_factor())?;
             if matches!(usage, ImageUse::Style | ImageUse::Reference) {

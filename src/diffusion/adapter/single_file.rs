@@ -39,10 +39,9 @@ struct Network {
 type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// Tensors that identify unsupported kinds of files, each with the kind. The first match counts.
-const UNSUPPORTED: [(&str, &str); 18] = [
+const UNSUPPORTED: [(&str, &str); 17] = [
     ("lora_controlnet", "a LoRA ControlNet (Control-LoRA)"),
     ("difference", "the difference of a ControlNet to a denoiser"),
-    ("control_add_embedding.linear_1.weight", "a union ControlNet"),
     ("controlnet_mode_embedder.weight", "a union ControlNet of a transformer such as FLUX"),
     ("controlnet_x_embedder.weight", "a ControlNet of a transformer such as FLUX"),
     ("controlnet_blocks.0.weight", "a ControlNet of a transformer such as Stable Diffusion 3"),

@@ -34,7 +34,7 @@ use crate::{
 
 pub(in crate::diffusion) use self::added::PIXELS_PER_LATENT;
 pub use self::config::{SampleSize, UNet2DConditionConfig};
-pub use self::control_net::ControlNet;
+pub use self::control_net::{ControlNet, ControlType};
 
 /// Predicts the noise (or the velocity) in latents, under a context.
 #[derive(Clone, Debug)]
@@ -254,6 +254,7 @@ impl UNet2DConditionModel {
         let input = EncoderInput {
             sample: with_mask.as_ref().unwrap_or(latents),
             timestep,
+            more_time: None,
             drawing: None,
             conditioning,
             images: &images,

@@ -287,10 +287,10 @@ fn a_model_is_hashed_while_it_loads_and_an_error_or_a_cancellation_stops_both() 
     let error = pool.install(|| {
         load_and_hash(&package, &interrupt, || {
             wait();
-            Err(DiffusionError::OtherTextEncoders)
+            Err(DiffusionError::OtherFiles)
         })
     });
-    assert!(matches!(error, Err(DiffusionError::OtherTextEncoders)));
+    assert!(matches!(error, Err(DiffusionError::OtherFiles)));
     interrupt.check().unwrap();
     let error = pool.install(|| {
         load_and_hash(&package, &interrupt, || {

@@ -12,8 +12,9 @@ use crate::mask::Area;
 mod made;
 use made::{shapes, weights};
 
-/// The tolerance against MobileSAM with candle's GELU. Values are within about 3 of 0.
-const TOLERANCE: f32 = 1e-4;
+/// The tolerance against MobileSAM with candle's GELU. Values are within about 3 of 0. Sums of a processor without AVX-512 are
+/// 1.02e-4 off.
+const TOLERANCE: f32 = 2e-4;
 /// The tolerance against the original MobileSAM, which uses the exact GELU. candle uses the tanh approximation.
 const TOLERANCE_OF_GELU: f32 = 3e-2;
 

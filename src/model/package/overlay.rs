@@ -109,6 +109,24 @@ impl Overlay {
         Ok(Self { package, component, location, contents, folder, open, files })
     }
 
+    /// Replaces a tokenizer of `package` by that in a folder with `tokenizer.json`.
+    pub(in crate::model) fn of_tokenizer(
+        package: Arc<dyn Package>,
+        component: &'static str,
+        path: &Path,
+    ) -> Self {
+        let folder = FolderPackage::at(path);
+        let files = TOKENIZER_FILES.into_iter().filter(|file| folder.has(file));
+        let files = files.map(|file| path.join(file)).collect();
+        let location = path.display().to_string();
+        let open = {
+            let folder = folder.clone();
+            Arc::new(move || folder.tensors(""))
+        };
+        let (contents, folder) = (BTreeMap::new(), Some(folder));
+        Self { package, component, location, contents, folder, open, files }
+    }
+
     /// The name of a file in the folder of the component.
     fn in_component<'a>(&self, file: &'a str) -> Option<&'a str> {
         file.strip_prefix(self.component)?.strip_prefix('/')

@@ -88,7 +88,7 @@ impl Package for TransformerFile {
         let found = found.map(|(_, config)| Cow::Borrowed(config.as_bytes()));
         found.ok_or_else(|| ModelError::Missing {
             file: format!("{}: {file}", self.location()),
-            hint: "name a text encoder in GGUF, whose file has a tokenizer, or a folder with one"
+            hint: "put tokenizer.json of Qwen3 beside the text encoder, or use a text encoder in GGUF, whose file has a tokenizer"
                 .to_owned(),
         })
     }

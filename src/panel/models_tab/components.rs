@@ -2,11 +2,14 @@
 
 use egui::{Button, Label, Response, RichText, Ui};
 
-use super::rows::{capitalized, card, find, fits, named};
+use super::rows::{card, find, fits, named};
 use crate::{
     generator::FoundModel,
     model::ComponentPlace,
-    panel::{theme, widgets::byte_size},
+    panel::{
+        theme,
+        widgets::{byte_size, capitalized},
+    },
     recipe::{
         Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
@@ -48,8 +51,8 @@ pub(super) fn component(ui: &mut Ui, found: &FoundModel, style: &mut Style, all:
                         }
                     }
                 };
-                let button = |ui: &mut Ui| ui.menu_button("Use for…", menu).response;
-                explained(ui.add_enabled_ui(is_enabled, button).inner, &format!("Use {name} for"))
+                let button = |ui: &mut Ui| ui.menu_button("Use as…", menu).response;
+                explained(ui.add_enabled_ui(is_enabled, button).inner, &format!("Use {name} as"))
             }
         },
         |ui| {

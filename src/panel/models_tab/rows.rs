@@ -12,7 +12,11 @@ use crate::{
         inspect::Obstacle,
         licence::{Sale, Terms},
     },
-    panel::{style_draft::set_model, theme, widgets::byte_size},
+    panel::{
+        style_draft::set_model,
+        theme,
+        widgets::{byte_size, capitalized},
+    },
     recipe::{
         Lora, MAX_LORAS, Style,
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
@@ -264,10 +268,4 @@ pub(super) fn fits(lora: Option<BaseModel>, model: Option<BaseModel>) -> bool {
 
 pub(super) fn find<'a>(all: &'a [FoundModel], path: &str) -> Option<&'a FoundModel> {
     all.iter().find(|found| found.path == Path::new(path))
-}
-
-pub(super) fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
 }

@@ -15,16 +15,20 @@ fn folder(adapters: &[(&str, &str)]) -> TempDir {
 #[test]
 fn pictures_of_xl_with_adapters_match_diffusers() {
     let recorded = tensors("networks/sdxl_adapters.safetensors");
+    let of_union = tensors("networks/sdxl_union_control_net.safetensors");
+    let union = &[("sdxl_adapters/union_control_net", "outline")];
     let encoder = ("sd1_adapters/image_encoder", "image_encoder");
     let plain = ("sdxl_adapters/plain.safetensors", "style/ip-adapter_sdxl.safetensors");
     let plus = "sdxl_adapters/plus.safetensors";
     for (name, adapters, usage, image) in [
-        ("control", &[("sdxl_adapters/control_net", "outline")][..], ImageUse::Outline, "lines"),
+        ("union", &union[..], ImageUse::Outline, "lines"),
+        ("control", &[("sdxl_adapters/control_net", "outline")], ImageUse::Outline, "lines"),
         ("outline", &[("sdxl_adapters/t2i_adapter", "outline")], ImageUse::Outline, "lines"),
         ("plain", &[plain, encoder], ImageUse::Style, "style"),
         ("plus", &[(plus, "style/plus.safetensors"), encoder], ImageUse::Style, "style"),
         ("layout", &[(plus, "content/plus.safetensors"), encoder], ImageUse::Content, "content"),
     ] {
+        let recorded = if name == "union" { &of_union } else { &recorded };
         let folder = folder(adapters);
         let package = FolderPackage::open(folder.path()).unwrap();
         check(&families(), &package, &Interrupt::default()).unwrap();

@@ -1,4 +1,4 @@
-//! `illustrate models list`: the models, LoRAs, embeddings and other files in folders.
+//! `illustrate models list`: the models, LoRAs, embeddings, components and other files in folders.
 
 use std::path::PathBuf;
 
@@ -56,21 +56,25 @@ impl List {
             return print_json(&reports);
         }
         let (mut models, mut loras) = (Vec::new(), Vec::new());
-        let (mut embeddings, mut others) = (Vec::new(), Vec::new());
+        let (mut embeddings, mut components, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for found in found {
             let inspection = &found.inspection;
             match () {
-                () if inspection.is_usable_model() => models.push(found),
+                () if inspection.is_usable_model() || inspection.is_incomplete_model() => {
+                    models.push(found);
+                }
                 () if inspection.is_usable_lora() => loras.push(found),
                 () if inspection.is_usable_embedding() => embeddings.push(found),
+                () if inspection.is_usable_component() => components.push(found),
                 () => others.push(found),
             }
         }
-        let groups = [&models, &loras, &embeddings, &others];
+        let groups = [&models, &loras, &embeddings, &components, &others];
         let is_empty = groups.iter().all(|group| group.is_empty());
         print_group("Models", &models, |model| describe_model(model, memory))?;
         print_group("LoRAs", &loras, describe_adapter)?;
         print_group("Embeddings", &embeddings, describe_adapter)?;
+        print_group("Components", &components, describe_component)?;
         print_group("Other files", &others, describe_other)?;
         if is_empty {
             print("No models were found.")?;
@@ -141,7 +145,8 @@ fn describe_model(model: &Inspection, memory: Option<Memory>) -> String {
     let needs = model.memory.map(|it| needed(it.usual.peak(), it.least(), memory));
     parts.extend(needs);
     parts.push(format!("licence {}", licence(model)));
-    parts.join(", ")
+    let obstacles = model.obstacles.iter().map(|obstacle| format!("; {obstacle}"));
+    parts.join(", ") + &obstacles.collect::<String>()
 }
 
 /// The memory for a picture, usually and at least, and whether it fits.
@@ -160,6 +165,12 @@ fn needed(usual: u64, least: u64, memory: Option<Memory>) -> String {
 fn describe_adapter(adapter: &Inspection) -> String {
     let base = adapter.base.map_or("an unknown base", |base| base.name());
     format!("for {base}, {}", DecimalBytes(adapter.bytes()))
+}
+
+fn describe_component(component: &Inspection) -> String {
+    let options = component.places().iter().map(|place| place.option());
+    let (kind, bytes) = (&component.kind, DecimalBytes(component.bytes()));
+    format!("{kind}, {bytes}: {}", options.collect::<Vec<_>>().join(" or "))
 }
 
 fn describe_other(other: &Inspection) -> String {

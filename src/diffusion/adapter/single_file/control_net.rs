@@ -8,7 +8,7 @@ use super::{Names, Network};
 use crate::{
     diffusion::{
         DiffusionError,
-        adapter::{AdapterError, AdapterPlaces},
+        adapter::{AdapterError, AdapterPlaces, ControlNet},
     },
     model::{
         Package, TensorSource,
@@ -103,6 +103,7 @@ struct Sizes {
     drawing: Vec<usize>,
     /// The channels of a drawing.
     drawing_channels: usize,
+    class_name: &'static str,
 }
 
 impl Sizes {
@@ -122,6 +123,7 @@ impl Sizes {
             unet: UNetSizes::read(tensors)?,
             drawing: drawing.collect::<Result<_, DiffusionError>>()?,
             drawing_channels,
+            class_name: ControlNet::class_name(tensors),
         })
     }
 
@@ -151,7 +153,7 @@ impl Sizes {
     /// The configuration: that of the denoiser, whose prompts have this width of tokens, with these sizes.
     fn config(&self, mut denoiser: Value, tokens: usize) -> Value {
         let own = json!({
-            "_class_name": "ControlNetModel",
+            "_class_name": self.class_name,
             "cross_attention_dim": self.unet.tokens.unwrap_or(tokens),
             "conditioning_channels": self.drawing_channels,
             "conditioning_embedding_out_channels": self.drawing,

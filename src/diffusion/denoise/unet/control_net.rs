@@ -1,5 +1,7 @@
 //! ControlNets (Zhang et al. 2023, arXiv:2302.05543): a copy of the first half of the denoiser that reads a drawing.
 
+mod union;
+
 use std::{path::Path, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
@@ -7,6 +9,8 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use serde_json::json;
 
+pub use self::union::ControlType;
+use self::union::Union;
 use super::{
     config::{self, UNet2DConditionConfig, UNetLayout},
     encoder::{Encoder, EncoderInput},
@@ -19,11 +23,16 @@ use crate::{
         layers::Conv2d,
         weights::weights_in,
     },
-    model::{FolderPackage, Package, package::config_file},
+    model::{FolderPackage, Package, TensorSource, package::config_file},
 };
 
-/// The class name in `config.json`.
+/// The class names in `config.json`. Some folders of union networks have the first one.
 const CLASS_NAME: &str = "ControlNetModel";
+const UNION_CLASS_NAME: &str = "ControlNetUnionModel";
+
+/// diffusers' default channels of the embedding of a drawing, in a network of each class.
+const DRAWING_CHANNELS: [usize; 4] = [16, 32, 96, 256];
+const UNION_DRAWING_CHANNELS: [usize; 4] = [48, 96, 192, 384];
 
 /// The most levels. Published networks have 3 or 4.
 const MAX_LEVELS: usize = 16;
@@ -33,7 +42,7 @@ const MAX_LEVELS: usize = 16;
 #[serde(default)]
 struct Config {
     conditioning_channels: usize,
-    conditioning_embedding_out_channels: Vec<usize>,
+    conditioning_embedding_out_channels: Option<Vec<usize>>,
     controlnet_conditioning_channel_order: String,
 }
 
@@ -41,13 +50,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             conditioning_channels: 3,
-            conditioning_embedding_out_channels: vec![16, 32, 96, 256],
+            conditioning_embedding_out_channels: None,
             controlnet_conditioning_channel_order: "rgb".to_owned(),
         }
     }
 }
 
-/// diffusers' `ControlNetModel`. It predicts residuals from latents, a prompt and a drawing. They are added to the feature
+/// diffusers' `ControlNetModel` or `ControlNetUnionModel`. It predicts residuals from latents, a prompt and a drawing. They are added to the feature
 /// maps that skip the middle of the denoiser, and to the output of its middle block.
 #[derive(Clone, Debug)]
 pub struct ControlNet {
@@ -57,6 +66,7 @@ pub struct ControlNet {
     contexts: Vec<usize>,
     drawing: DrawingEmbedding,
     is_bgr: bool,
+    union: Option<Union>,
     /// The convolutions of the skipped feature maps, which training starts from zero.
     residuals: Vec<Conv2d>,
     middle: Conv2d,
@@ -90,10 +100,16 @@ impl ControlNet {
     ) -> Result<bool, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
         match file.text("_class_name") {
-            Some(CLASS_NAME) => Ok(true),
+            Some(CLASS_NAME | UNION_CLASS_NAME) => Ok(true),
             None | Some("T2IAdapter") => Ok(false),
-            Some(_) => Err(file.unsupported("_class_name", "ControlNetModel or T2IAdapter")),
+            Some(_) => Err(file
+                .unsupported("_class_name", "ControlNetModel, ControlNetUnionModel or T2IAdapter")),
         }
+    }
+
+    /// The class of a network with these tensors.
+    pub(in crate::diffusion) fn class_name(tensors: &dyn TensorSource) -> &'static str {
+        if tensors.contains(union::TASKS) { UNION_CLASS_NAME } else { CLASS_NAME }
     }
 
     /// Loads the network from the folder `component` of a package.
@@ -120,7 +136,12 @@ impl ControlNet {
         device: &Device,
     ) -> Result<Self, DiffusionError> {
         let file = ConfigFile::read(package, component)?;
-        config::refuse_unsupported(&file, CLASS_NAME)?;
+        let is_union = file.text("_class_name") == Some(UNION_CLASS_NAME);
+        let (class_name, channels) = match is_union {
+            true => (UNION_CLASS_NAME, UNION_DRAWING_CHANNELS),
+            false => (CLASS_NAME, DRAWING_CHANNELS),
+        };
+        config::refuse_unsupported(&file, class_name)?;
         file.refuse_other_than(&[("global_pool_conditions", json!(false))])?;
         let own: Config = file.parse()?;
         let mut config: UNet2DConditionConfig = file.parse()?;
@@ -150,7 +171,8 @@ impl ControlNet {
         if own.conditioning_channels != 3 {
             return Err(file.unsupported("conditioning_channels", "3"));
         }
-        let channels = &own.conditioning_embedding_out_channels;
+        let own_channels = own.conditioning_embedding_out_channels;
+        let channels = own_channels.unwrap_or_else(|| channels.to_vec());
         if channels.is_empty() || channels.len() > 8 || channels.contains(&0) {
             let field = "conditioning_embedding_out_channels";
             return Err(file.unsupported(field, "a list of 1 to 8 positive numbers"));
@@ -173,12 +195,23 @@ impl ControlNet {
         Ok(Self {
             name: package.location(&config_file(component)),
             contexts,
-            drawing: DrawingEmbedding::load(channels, first, &embedding)?,
+            drawing: DrawingEmbedding::load(&channels, first, &embedding)?,
             is_bgr,
+            union: Union::load(package, component, &config, encoder.time_width(), &file, device)?,
             residuals: residuals.collect::<candle_core::Result<_>>()?,
             middle: zero_conv(last, weights.pp("controlnet_mid_block"))?,
             encoder,
         })
+    }
+
+    /// The same network for drawings of this type. It only matters to a union network, whose drawings are
+    /// [lines](ControlType::Lines) by default.
+    #[must_use]
+    pub fn for_type(mut self, control_type: ControlType) -> Self {
+        if let Some(union) = &mut self.union {
+            union.control_type = control_type;
+        }
+        self
     }
 
     /// Pixels of a drawing along each side of a latent. The sides of a drawing must be multiples of it.
@@ -218,11 +251,16 @@ impl ControlNet {
     /// # Errors
     /// If the shape does not match.
     pub fn embed(&self, drawing: &Tensor) -> candle_core::Result<Tensor> {
-        if !self.is_bgr {
-            return self.drawing.forward(drawing);
+        let embedding = if self.is_bgr {
+            let channel = |at| drawing.narrow(1, at, 1);
+            self.drawing.forward(&Tensor::cat(&[channel(2)?, channel(1)?, channel(0)?], 1)?)?
+        } else {
+            self.drawing.forward(drawing)?
+        };
+        match &self.union {
+            Some(union) => union.add_to(&embedding),
+            None => Ok(embedding),
         }
-        let channel = |at| drawing.narrow(1, at, 1);
-        self.drawing.forward(&Tensor::cat(&[channel(2)?, channel(1)?, channel(0)?], 1)?)
     }
 
     /// The residuals: one for each skipped feature map of the denoiser, then one for the output of its middle block.
@@ -239,9 +277,11 @@ impl ControlNet {
         drawing: &Tensor,
         interrupt: &Interrupt,
     ) -> Result<Vec<Tensor>, DiffusionError> {
+        let more_time = self.union.as_ref().map(Union::time).transpose()?;
         let input = EncoderInput {
             sample: latents,
             timestep,
+            more_time: more_time.as_ref(),
             drawing: Some(drawing),
             conditioning,
             images: &Arc::default(),

@@ -51,6 +51,8 @@ pub(super) struct EncoderInput<'a> {
     /// Latents, `(batch, in_channels, height, width)`.
     pub(super) sample: &'a Tensor,
     pub(super) timestep: f64,
+    /// Added to the embedded timestep, `(1, width)`.
+    pub(super) more_time: Option<&'a Tensor>,
     /// Added to the output of the first convolution.
     pub(super) drawing: Option<&'a Tensor>,
     pub(super) conditioning: &'a Conditioning,
@@ -190,6 +192,11 @@ impl Encoder {
         &self.config
     }
 
+    /// The width of the embedded timestep.
+    pub(super) fn time_width(&self) -> usize {
+        time_width(&self.config)
+    }
+
     /// The channels of the pooled prompt that it needs, if it needs one.
     pub(super) fn pooled_width(&self) -> Option<usize> {
         self.added.as_ref().map(AddedEmbedding::pooled_width)
@@ -242,6 +249,9 @@ impl Encoder {
         let sample = &sample.to_dtype(dtype)?;
         let mut time = self.embed_time(timestep, conditioning, sample)?;
         observe("time_embedding", &time);
+        if let Some(more) = input.more_time {
+            time = time.broadcast_add(&more.to_dtype(dtype)?)?;
+        }
         if let Some(added) = &self.added {
             let (_, _, height, width) = sample.dims4()?;
             let added = added.forward(conditioning, (height, width), sample)?;
