@@ -68,7 +68,7 @@ impl ComponentPlace {
             "CLIPVisionModel" | "CLIPVisionModelWithProjection" => "an image encoder",
             "CLIPModel" => "an encoder of images and texts",
             "ControlNetModel" => "a ControlNet",
-            "ControlNetUnionModel" => "a ControlNet for several types of drawings (union)",
+            "ControlNetUnionModel" => "a union ControlNet",
             "T2IAdapter" => "a T2I-Adapter",
             "IPAdapter" => "an IP-Adapter",
             _ => return None,

@@ -31,6 +31,13 @@ pub struct Component {
     pub in_memory: WeightsInMemory,
 }
 
+impl Component {
+    /// The name in words, such as "text encoder".
+    pub(super) fn words(&self) -> String {
+        self.name.replace('_', " ")
+    }
+}
+
 /// The weights of a component in memory, while its model is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightsInMemory {

@@ -226,8 +226,8 @@ pub enum Obstacle {
         "this is only the {component} of {families}: name it beside a model, in the tab Style or with --text-encoder"
     )]
     OnlyComponent {
-        /// The component.
-        component: &'static str,
+        /// The component, in words.
+        component: String,
         /// The display names of the families.
         families: String,
     },
@@ -412,7 +412,7 @@ impl Obstacle {
         }
         match detect::component_of(class) {
             Some((_, component)) => Self::OnlyComponent {
-                component: component.name,
+                component: component.words(),
                 families: detect::families_of(class),
             },
             None => match ComponentPlace::of_class(class) {
@@ -467,7 +467,7 @@ impl std::fmt::Display for ModelKind {
             Self::Component(class) => match detect::component_of(class) {
                 Some((_, component)) => {
                     let families = detect::families_of(class);
-                    write!(f, "the {} of {families} ({class})", component.name)
+                    write!(f, "the {} of {families} ({class})", component.words())
                 }
                 None => match ComponentPlace::name_of_class(class) {
                     Some(name) => write!(f, "{name} ({class})"),

@@ -314,7 +314,7 @@ fn files_that_are_not_such_a_language_model_are_refused_with_the_reason() {
     let found = inspect(&file("qwen3.gguf")).unwrap();
     assert_eq!(
         found.kind.to_string(),
-        "the text_encoder of FLUX.2 Klein and Z-Image (Qwen3ForCausalLM)"
+        "the text encoder of FLUX.2 Klein and Z-Image (Qwen3ForCausalLM)"
     );
     assert_eq!(found.component_memory(), Some(0), "it is read again for each prompt");
 }

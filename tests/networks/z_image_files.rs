@@ -203,6 +203,6 @@ fn a_transformer_alone_and_its_text_encoder_are_inspected_without_reading_weight
     assert!(memory > part.bytes - 8000 && memory < part.bytes, "{memory} of {}", part.bytes);
     let text_encoder = fixtures().join("z_image/text_encoder/model.safetensors");
     let found = inspect(&text_encoder).unwrap();
-    let expected = "the text_encoder of FLUX.2 Klein and Z-Image (Qwen3ForCausalLM)";
+    let expected = "the text encoder of FLUX.2 Klein and Z-Image (Qwen3ForCausalLM)";
     assert_eq!(found.kind.to_string(), expected);
 }

@@ -1,6 +1,6 @@
 """Networks with the shapes of Stable Diffusion 1.5, XL or FLUX.2 Klein 4B and random weights, and their recorded outputs.
 
-Too large to commit: `python make.py full FOLDER` (or `full-xl`, `full-klein`) writes them where they are wanted. Those of XL are
+Too large to commit: `python make.py full FOLDER` (or `full-xl`, `full-klein` and `full-qwen3`) writes them where they are wanted. Those of XL are
 stored in half precision, the matrices of Klein in blocks of 4 bits (`Q4_0`) as GGUF. They are computed with the rounded weights
 in single precision.
 """
@@ -76,9 +76,9 @@ KLEIN = dict(
     guidance_embeds=False,
 )
 
-# Qwen3 4B, without the eight layers that Klein does not use.
+# Qwen3 4B, without the eight layers that Klein does not use, and with fewer tokens.
 QWEN3 = dict(
-    vocab_size=151936,
+    vocab_size=32768,
     hidden_size=2560,
     intermediate_size=9728,
     num_hidden_layers=28,
@@ -176,8 +176,11 @@ def save_klein(folder):
     del file, weight
     _, run = klein_files.prediction(KLEIN, wide, "full/klein", size=(16, 16), tokens=512)
     folder.record("transformer", run)
-    del wide
 
+
+def save_qwen3(folder):
+    """The text encoder of Klein, in blocks of 4 bits."""
+    folder = Folder(folder, is_half=True)
     encoder = randomise(Qwen3ForCausalLM(Qwen3Config(attn_implementation="eager", **QWEN3)), "full/klein/text_encoder")
     for weight in encoder.parameters():
         if weight.ndim > 1:

@@ -1,4 +1,4 @@
-"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER` (or `full-xl`, `full-klein`).
+"""Builds the fixtures of the Rust tests: `python make.py`, or `python make.py full FOLDER` (or `full-xl`, `full-klein`, `full-qwen3`).
 
 A second run writes the same bytes. See README.md.
 """
@@ -86,6 +86,10 @@ def main():
             import full_size
 
             full_size.save_klein(folder)
+        case ["full-qwen3", folder]:
+            import full_size
+
+            full_size.save_qwen3(folder)
         case _:
             sys.exit(__doc__)
 

@@ -191,7 +191,9 @@ pub(in crate::model) fn classify(header: &TensorHeader) -> ModelKind {
     {
         return ModelKind::Embedding;
     }
-    let component = if starts("controlnet_cond_embedding.") || has("input_hint_block.") {
+    let component = if has_tensor("task_embedding") {
+        "ControlNetUnionModel"
+    } else if starts("controlnet_cond_embedding.") || has("input_hint_block.") {
         "ControlNetModel"
     } else if starts("image_proj.") || starts("ip_adapter.") {
         "IPAdapter"
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn a_safetensors_file_is_identified_by_the_names_of_its_tensors() {
         let transformer = || ModelKind::Component("Flux2Transformer2DModel".to_owned());
-        let cases: [(&[&str], ModelKind); 18] = [
+        let cases: [(&[&str], ModelKind); 19] = [
             (&["double_stream_modulation_img.lin.weight", "img_in.weight"], transformer()),
             (&["model.diffusion_model.double_stream_modulation_img.lin.weight"], transformer()),
             (&["double_stream_modulation_img.linear.weight"], transformer()),
@@ -288,6 +290,10 @@ mod tests {
             (
                 &["control_model.input_hint_block.0.weight"],
                 ModelKind::Component("ControlNetModel".to_owned()),
+            ),
+            (
+                &["controlnet_cond_embedding.conv_in.weight", "task_embedding"],
+                ModelKind::Component("ControlNetUnionModel".to_owned()),
             ),
             (
                 &["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"],
