@@ -31,8 +31,8 @@ pub(super) struct Overview {
     pub scenes: HashMap<String, String>,
     /// Warnings about the story. They do not prevent drawing.
     pub warnings: Vec<String>,
-    /// Seconds per unit of [`work`], measured on the last job.
-    pace: Option<f64>,
+    /// Seconds per unit of [`work`], measured on the last job, and the name of its model.
+    pace: Option<(f64, String)>,
 }
 
 /// One shot.
@@ -133,16 +133,20 @@ impl Overview {
     /// The time until the queue is empty, at the pace of the current job.
     fn time_left(&mut self, current: Option<&JobView>) -> Option<Duration> {
         let mut own = 0.0;
-        if let Some(JobView { job, progress: Some(progress) }) = current
-            && let Some(left) = progress.left
-        {
-            self.pace = Some((progress.elapsed + left).as_secs_f64() / work(&job.recipe));
-            own = left.as_secs_f64();
+        if let Some(JobView { job, progress }) = current {
+            let model = &job.recipe.model;
+            self.pace.take_if(|(_, of)| *of != *model);
+            if let Some((left, progress)) = progress.as_ref().and_then(|it| Some((it.left?, it))) {
+                let seconds = (progress.elapsed + left).as_secs_f64();
+                self.pace = Some((seconds / work(&job.recipe), model.clone()));
+                own = left.as_secs_f64();
+            }
         }
         let current = current.map(|view| view.job.id);
         let rest = self.jobs.iter().filter(|job| Some(job.id) != current);
         let rest: f64 = rest.map(|job| job.work).sum();
-        Duration::try_from_secs_f64(own + rest * self.pace?).ok()
+        let (pace, _) = self.pace.as_ref()?;
+        Duration::try_from_secs_f64(own + rest * pace).ok()
     }
 }
 
@@ -215,7 +219,31 @@ impl fmt::Display for Approximately {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{
+        recipe::Size,
+        studio::{Job, Progress},
+    };
+
+    #[test]
+    fn the_pace_of_a_model_does_not_count_for_another() {
+        let view = |model: &str, left: Option<u64>| JobView {
+            job: Job {
+                id: JobId(0),
+                shot: ShotId::new("a").unwrap(),
+                recipe: Arc::new(Recipe::new("a ship", Size::new(64, 64), model)),
+            },
+            progress: Some(Progress { left: left.map(Duration::from_secs), ..Progress::default() }),
+        };
+        let mut overview = Overview::default();
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
+        assert_eq!(seconds(overview.time_left(Some(&view("fast", Some(7))))), Some(7));
+        assert_eq!(seconds(overview.time_left(Some(&view("fast", None)))), Some(0));
+        assert_eq!(overview.time_left(Some(&view("slow", None))), None);
+        assert_eq!(overview.time_left(None), None);
+    }
 
     #[test]
     fn durations_are_rounded() {

@@ -30,7 +30,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts a job.
     pub(super) fn new(job: Job, interrupt: Interrupt) -> Self {
-        // The default of the model may differ. The first step reports the actual number.
+        // The default of the model may differ. It is known when the model is loaded.
         let of = job.recipe.sampler.steps.unwrap_or(ModelDefaults::default().steps);
         Self {
             job,

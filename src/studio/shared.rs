@@ -202,9 +202,10 @@ impl Shared {
         }
     }
 
-    /// Records that the model is loaded, so that loading does not count as drawing time.
-    pub(super) fn loaded(&self) {
+    /// Records that the model is loaded, so that loading does not count as drawing time, and the number of steps.
+    pub(super) fn loaded(&self, steps: u32) {
         if let Some(running) = &mut self.lock().running {
+            running.of = steps;
             running.loaded_at = running.watch.elapsed();
             running.loading = None;
         }

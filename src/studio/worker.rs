@@ -91,7 +91,7 @@ impl<'a> Worker<'a> {
             generator.prepare(&job.recipe, &control)?;
             let take = TakeId::of(&job.recipe, &generator.card().hash);
             writer.check(&job.shot, &take).map_err(GenerateError::other)?;
-            shared.loaded();
+            shared.loaded(job.recipe.sampler.resolve(&generator.card().defaults).steps);
             let drawn = generator.generate(&job.recipe, &inputs, &control)?;
             GenerateError::check_size(&job.recipe, &drawn.image)?;
             Ok((drawn, generator.card().clone()))

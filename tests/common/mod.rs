@@ -61,7 +61,7 @@ struct Fake {
 pub const FAKE_NEEDS: MemoryNeeds = MemoryNeeds { weights: 30, text_encoders: 0, picture: 5 };
 
 impl Fakes {
-    /// A registry of fakes only. Loading the model `broken` fails.
+    /// A registry of fakes only. Loading the model `broken` fails. The model `quick` has 3 steps by default, and others 20.
     pub fn registry(&self) -> GeneratorRegistry {
         let fakes = self.clone();
         let mut registry = GeneratorRegistry::default();
@@ -82,7 +82,10 @@ impl Fakes {
                 hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
                 licence: Some("CC0-1.0".to_owned()),
                 grid: Grid { scale: 8, min_latents: 1, trained_latents: 0 },
-                defaults: ModelDefaults::built_in(),
+                defaults: ModelDefaults {
+                    steps: if name == "quick" { 3 } else { 20 },
+                    ..ModelDefaults::built_in()
+                },
                 ..ModelCard::default()
             };
             Some(Ok(Box::new(Fake { card, fakes: fakes.clone() })))
@@ -189,7 +192,7 @@ impl Generator for Fake {
         inputs: &Inputs,
         control: &dyn Control,
     ) -> Result<Drawn, GenerateError> {
-        let of = recipe.sampler.resolve(&ModelDefaults::built_in()).steps;
+        let of = recipe.sampler.resolve(&self.card.defaults).steps;
         for done in 1..=of {
             self.fakes.step(control.interrupt())?;
             let preview = RgbImage::from_pixel(2, 2, Rgb([done as u8; 3]));

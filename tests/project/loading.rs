@@ -2,6 +2,7 @@
 
 use bevy_illustrator::{
     art::Art,
+    recipe::{Recipe, Sampler},
     studio::{Resume, Studio, StudioEvent},
 };
 
@@ -75,5 +76,19 @@ fn a_job_whose_model_is_loaded_needs_no_memory_for_loading() {
     wait_until("the first step", || fakes.steps_done() == 1);
     let progress = studio.jobs()[0].progress.clone().unwrap();
     assert_eq!(progress.loading, None);
+    fakes.release();
+}
+
+#[test]
+fn the_number_of_steps_is_that_of_the_model_before_the_first_step() {
+    let (dir, fakes) = (tempfile::tempdir().unwrap(), Fakes::default());
+    let art = Art::open(dir.path()).unwrap();
+    let mut studio = studio(&art, &fakes);
+    fakes.hold_after(0);
+    let quick = Recipe { model: "quick".to_owned(), ..recipe("a") };
+    let quick = Recipe { sampler: Sampler::default(), ..quick };
+    studio.push(vec![(shot("a"), quick)], false);
+    let steps = || studio.jobs()[0].progress.as_ref().map(|progress| (progress.done, progress.of));
+    wait_until("the steps of the model", || steps() == Some((0, 3)));
     fakes.release();
 }

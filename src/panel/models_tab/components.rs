@@ -5,7 +5,7 @@ use egui::{Button, Label, Response, RichText, Ui};
 use super::rows::{card, find, fits, named};
 use crate::{
     generator::FoundModel,
-    model::ComponentPlace,
+    model::{BaseModel, ComponentPlace},
     panel::{
         theme,
         widgets::{byte_size, capitalized},
@@ -15,9 +15,6 @@ use crate::{
         style::{BUILT_IN_MODEL, LATENTS_MODEL},
     },
 };
-
-/// The text encoders of Stable Diffusion XL.
-const MAX_TEXT_ENCODERS: usize = 2;
 
 /// A component that a model can use. `all` are the files that were found.
 pub(super) fn component(ui: &mut Ui, found: &FoundModel, style: &mut Style, all: &[FoundModel]) {
@@ -71,7 +68,7 @@ pub(super) fn component(ui: &mut Ui, found: &FoundModel, style: &mut Style, all:
     );
     match (used, chosen) {
         (Some(place), _) if response.clicked() => remove(style, place, &path),
-        (None, Some(place)) => put(style, place, path),
+        (None, Some(place)) => put(style, place, path, of_model),
         _ => {}
     }
 }
@@ -92,11 +89,14 @@ fn is_in(style: &Style, place: ComponentPlace, path: &str) -> bool {
     }
 }
 
-fn put(style: &mut Style, place: ComponentPlace, path: String) {
+/// `base` is that of the model.
+fn put(style: &mut Style, place: ComponentPlace, path: String, base: Option<BaseModel>) {
     match place {
         ComponentPlace::Vae => style.vae = Some(path),
         ComponentPlace::TextEncoder => {
-            style.text_encoders.truncate(MAX_TEXT_ENCODERS - 1);
+            // Another one replaces the last one.
+            let most = if matches!(base, None | Some(BaseModel::Xl)) { 2 } else { 1 };
+            style.text_encoders.truncate(most - 1);
             style.text_encoders.push(path);
         }
         ComponentPlace::Optional(component) => {

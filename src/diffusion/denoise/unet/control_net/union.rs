@@ -22,7 +22,7 @@ use crate::{
 /// What a drawing for a union network shows, with its number in the published networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ControlType {
-    /// Scribbles, or soft edges of HED, `PiDiNet` or TEED.
+    /// Scribbles, or soft edges of networks such as `PiDiNet`.
     SoftEdges = 2,
     /// Thin lines: line art, or edges of Canny or MLSD.
     #[default]
