@@ -1,6 +1,9 @@
 //! The queue: the current job, waiting jobs, and failures.
 
-use egui::{Align, Color32, Label, Layout, RichText, ScrollArea, Sense, Ui, vec2};
+use egui::{
+    Align, Color32, Label, Layout, RichText, ScrollArea, Sense, TextStyle, Ui, text::LayoutJob,
+    vec2,
+};
 
 use super::{
     context::PanelContext,
@@ -13,7 +16,9 @@ use super::{
 use crate::{project::Action, studio::JobView};
 
 const ROW: f32 = 40.0;
-const FAILED_ROW: f32 = 56.0;
+const FAILED_ROW: f32 = 88.0;
+/// The lines of a reason. The pointer shows a longer one.
+const REASON_LINES: usize = 3;
 
 /// Shows the queue and its buttons.
 pub(super) fn queue_tab(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelContext<'_>) {
@@ -36,7 +41,9 @@ pub(super) fn queue_tab(ui: &mut Ui, selection: &mut Selection, cx: &mut PanelCo
         current_job_card(ui, selection, cx, view);
     }
     if !failed.is_empty() {
-        failures(ui, selection, cx, &failed);
+        // The waiting pictures need the other half.
+        let share = if waiting.is_empty() { 1.0 } else { 0.5 };
+        failures(ui, selection, cx, &failed, share);
     }
     if waiting.is_empty() {
         return;
@@ -128,11 +135,13 @@ fn title(
     }
 }
 
+/// Lists the failed pictures in this share of the free height.
 fn failures(
     ui: &mut Ui,
     selection: &mut Selection,
     cx: &mut PanelContext<'_>,
     failed: &[&ShotEntry],
+    share: f32,
 ) {
     ui.horizontal(|ui| {
         theme::section(ui, &format!("{} failed", failed.len()));
@@ -141,7 +150,7 @@ fn failures(
             cx.request(Action::Draw(shots));
         }
     });
-    let height = (ui.available_height() * 0.5).max(120.0);
+    let height = (ui.available_height() * share).max(120.0);
     ScrollArea::vertical()
         .id_salt("failed")
         .auto_shrink([false, true])
@@ -171,8 +180,11 @@ fn failed_row(
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 2.0;
                     title(ui, selection, cx, &entry.id);
-                    let words = RichText::new(error).small().color(theme::ERROR);
-                    ui.add(Label::new(words).truncate()).on_hover_text(error);
+                    let font = TextStyle::Small.resolve(ui.style());
+                    let mut reason =
+                        LayoutJob::simple(error.to_owned(), font, theme::ERROR, f32::INFINITY);
+                    reason.wrap.max_rows = REASON_LINES;
+                    ui.add(Label::new(reason).wrap()).on_hover_text(error);
                 });
             });
         });

@@ -10,7 +10,7 @@ use bevy_illustrator::{
     },
     generator::inspect,
     model::{
-        FolderPackage, Package, TensorSource, TransformerFile,
+        BaseModel, FolderPackage, Package, TensorSource, TransformerFile,
         inspect::ModelKind,
         tensors::{GgufFile, StoredTensor},
         with_qwen3, with_transformer,
@@ -238,6 +238,7 @@ fn files_that_are_not_such_a_transformer_are_refused_with_the_reason() {
 fn a_transformer_alone_is_inspected_without_reading_its_weights() {
     let found = inspect(&file("klein_original.gguf")).unwrap();
     assert_eq!(found.kind.to_string(), "the transformer of FLUX.2 Klein (Flux2Transformer2DModel)");
+    assert_eq!(found.base, Some(BaseModel::Flux2Klein));
     assert_eq!(found.base_name(), Some("FLUX.2 Klein"));
     let part = &found.parts[0];
     let types: Vec<&str> = part.dtypes.keys().map(String::as_str).collect();

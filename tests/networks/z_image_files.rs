@@ -10,7 +10,7 @@ use bevy_illustrator::{
     diffusion::{Interrupt, denoise::z_image::ZImageTransformer2DModel},
     generator::inspect,
     model::{
-        FolderPackage, Package, TransformerFile,
+        BaseModel, FolderPackage, Package, TransformerFile,
         inspect::{ModelKind, Obstacle},
         tensors::StoredTensor,
         with_transformer,
@@ -194,6 +194,7 @@ fn files_that_are_not_such_a_transformer_are_refused_with_the_reason() {
 fn a_transformer_alone_and_its_text_encoder_are_inspected_without_reading_weights() {
     let found = inspect(&file("z_image_original.gguf")).unwrap();
     assert_eq!(found.kind.to_string(), "the transformer of Z-Image (ZImageTransformer2DModel)");
+    assert_eq!(found.base, Some(BaseModel::ZImage));
     assert_eq!(found.base_name(), Some("Z-Image"));
     assert_eq!(found.obstacles, [Obstacle::OnlyTransformer { vae: "ae.safetensors" }]);
     let part = &found.parts[0];

@@ -158,6 +158,27 @@ fn components_in_a_folder_are_chosen_for_the_style() {
 }
 
 #[test]
+fn another_language_model_replaces_the_chosen_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = "tests/reference/fixtures/single_files";
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixtures);
+    let files = ["klein_original.gguf", "klein_text_encoder.gguf", "qwen3.gguf"];
+    for file in files {
+        fs::copy(fixtures.join(file), folder.path().join(file)).unwrap();
+    }
+    let mut panel = open_with(folder.path());
+    files.iter().for_each(|file| wait_for(&mut panel, file));
+    press(&mut panel, "Use klein_original.gguf");
+    press(&mut panel, "Use as text encoder: qwen3.gguf");
+    press(&mut panel, "Use as text encoder: klein_text_encoder.gguf");
+    press(&mut panel, "Apply");
+    let requested = panel.state_mut().apply_requests();
+    let [Action::SetStyle(Some(style))] = requested.as_slice() else { panic!("{requested:?}") };
+    let chosen = folder.path().join("klein_text_encoder.gguf").display().to_string();
+    assert_eq!(style.text_encoders, [chosen]);
+}
+
+#[test]
 fn a_folder_that_is_missing_is_told_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("gone");

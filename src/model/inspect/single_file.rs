@@ -12,7 +12,7 @@ use crate::{
     lfs::LfsPointer,
     model::{
         BaseModel,
-        detect::QWEN3,
+        detect::{self, QWEN3},
         ldm::{LdmFamily, autoencoder, prediction},
         qwen3_file,
         transformer_file::TransformerFormat,
@@ -139,22 +139,22 @@ fn safetensors(path: &Path, mut part: Part) -> io::Result<Inspection> {
     };
     let licence = header.text(LICENCE).map(str::to_owned);
     let prediction_type = prediction::told(&header);
-    Ok(Inspection { base, licence, prediction_type, ..one(part, kind, obstacle) })
+    let found = one(part, kind, obstacle);
+    Ok(Inspection { base: base.or(found.base), licence, prediction_type, ..found })
 }
 
 /// An inspection of a file without a licence.
 pub(super) fn one(part: Part, kind: ModelKind, obstacle: Option<Obstacle>) -> Inspection {
     let obstacles = obstacle.into_iter().collect();
     let parts = vec![part];
-    Inspection {
-        kind,
-        base: None,
-        parts,
-        licence: None,
-        prediction_type: None,
-        memory: None,
-        obstacles,
-    }
+    let base = match &kind {
+        // Each transformer is of one family.
+        ModelKind::Component(class) if TransformerFormat::of_class(class).is_some() => {
+            detect::component_of(class).and_then(|(family, _)| BaseModel::from_name(family.name))
+        }
+        _ => None,
+    };
+    Inspection { kind, base, parts, licence: None, prediction_type: None, memory: None, obstacles }
 }
 
 /// The kind of a safetensors file, by the names of its tensors.
