@@ -16,7 +16,7 @@ use super::{
 use crate::{project::Action, studio::JobView};
 
 const ROW: f32 = 40.0;
-const FAILED_ROW: f32 = 88.0;
+const FAILED_ROW: f32 = 80.0;
 /// The lines of a reason. The pointer shows a longer one.
 const REASON_LINES: usize = 3;
 
