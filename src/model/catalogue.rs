@@ -5,7 +5,13 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::licence::Terms;
-use crate::ron_text;
+use crate::{
+    memory::{Fit, Memory},
+    ron_text,
+};
+
+/// The models to download first, the best one first. The last one is for small machines.
+const RECOMMENDED: [&str; 2] = ["FLUX.2 Klein 4B", "Stable Diffusion 1.5"];
 
 /// A model on the Hugging Face hub.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +66,18 @@ impl CatalogueEntry {
         CATALOGUE.iter().find(|entry| entry.repo.eq_ignore_ascii_case(repo))
     }
 
+    /// The model to download first on a machine with this memory, of which programs may use a part now: FLUX.2 Klein 4B if the
+    /// machine has enough, and otherwise Stable Diffusion 1.5.
+    #[must_use]
+    pub fn recommended(memory: Option<Memory>) -> Option<&'static Self> {
+        let fits = |entry: &&Self| {
+            let fit = memory.map(|memory| memory.fit(entry.memory, entry.least_memory));
+            fit.is_some_and(|fit| fit != Fit::TooLarge)
+        };
+        let mut entries = RECOMMENDED.into_iter().filter_map(Self::find);
+        entries.clone().find(fits).or_else(|| entries.next_back())
+    }
+
     /// What the licence allows to do with pictures, if it is a known licence.
     #[must_use]
     pub fn terms(&self) -> Option<&'static Terms> {
@@ -72,6 +90,16 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_recommended_model_is_the_best_that_fits_the_machine() {
+        let memory = |total: u64| Memory { total, available: total / 4, free_swap: 0 };
+        let name = |memory| CatalogueEntry::recommended(memory).unwrap().name.as_str();
+        assert_eq!(name(Some(memory(16_000_000_000))), "FLUX.2 Klein 4B");
+        assert_eq!(name(Some(memory(8_000_000_000))), "Stable Diffusion 1.5");
+        assert_eq!(name(Some(memory(2_000_000_000))), "Stable Diffusion 1.5");
+        assert_eq!(name(None), "Stable Diffusion 1.5");
+    }
 
     #[test]
     fn each_model_is_found_by_its_name_and_its_repository_and_has_a_known_licence() {

@@ -314,3 +314,15 @@ fn the_catalogue_lists_models_that_are_fetched_by_their_names() {
     command.env("HF_ENDPOINT", &server.url).env("HF_HOME", workspace.path("home"));
     Run(command.output().unwrap()).fails_with(&[repo, "404"]);
 }
+
+#[test]
+fn without_a_name_the_recommended_model_is_fetched() {
+    let workspace = Workspace::new(STORY);
+    let server = Fake::new(&model(b"weights")).start();
+    let mut command = workspace.command(&["models", "fetch", "--yes"]);
+    command.env("HF_ENDPOINT", &server.url).env("HF_HOME", workspace.path("home"));
+    let error = Run(command.output().unwrap()).fails_with(&["is recommended for this machine"]);
+    let repos = ["black-forest-labs/FLUX.2-klein-4B", "stable-diffusion-v1-5/"];
+    assert!(repos.iter().any(|repo| error.contains(repo)), "{error}");
+    assert_eq!(server.requests().len(), 1);
+}

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bevy_illustrator::{
+    memory::Memory,
     model::{CatalogueEntry, hub::Hub},
     panel::Tab,
 };
@@ -85,8 +86,13 @@ fn a_model_is_downloaded_after_consent_used_and_removed() {
 fn the_catalogue_tells_size_memory_and_licence_and_an_error_of_the_hub() {
     let cache = tempfile::tempdir().unwrap();
     let (_server, mut panel) = open("us/harbour", cache.path());
-    let entry = &CatalogueEntry::all()[0];
+    let entry = CatalogueEntry::recommended(Memory::now()).unwrap();
     assert!(has(&panel, &entry.name) && has(&panel, &entry.good_for));
+    let top = |panel: &Panel, words: &str| panel.get_by_label(words).rect().top();
+    let recommended = top(&panel, "Recommended for this machine");
+    for other in CatalogueEntry::all().iter().filter(|other| *other != entry) {
+        assert!(recommended < top(&panel, &format!("Look up {}", other.name)), "{}", other.name);
+    }
     press(&mut panel, &format!("Look up {}", entry.name));
     wait_for(&mut panel, "it returns status 404");
     assert!(has(&panel, &format!("Try {} again", entry.name)));

@@ -64,11 +64,18 @@ impl FetchForm {
         is_here: impl Fn(&str) -> bool,
     ) -> Fetched {
         theme::section(ui, "Models to download");
-        for entry in CatalogueEntry::all() {
+        let recommended = CatalogueEntry::recommended(memory);
+        let is_recommended = |entry: &CatalogueEntry| recommended == Some(entry);
+        let mut entries: Vec<_> = CatalogueEntry::all().iter().collect();
+        entries.sort_by_key(|entry| !is_recommended(entry));
+        for entry in entries {
             let names = [&entry.name, &entry.repo];
             let is_named = names.iter().any(|name| name.to_lowercase().contains(filter));
             if is_named && !is_here(&entry.repo) {
                 self.row(ui, hub, &entry.name, &entry.repo, |ui, is_listed| {
+                    if is_recommended(entry) {
+                        ui.label(theme::small("Recommended for this machine"));
+                    }
                     described(ui, entry, memory, is_listed);
                 });
             }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use bevy_illustrator::model::{
-    CatalogueEntry,
-    hub::{Hub, HubError, Listing, RemoteFile, RepoPart},
+use bevy_illustrator::{
+    memory::Memory,
+    model::{
+        CatalogueEntry,
+        hub::{Hub, HubError, Listing, RemoteFile, RepoPart},
+    },
 };
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
@@ -19,8 +22,8 @@ const MAX_ANSWER: u64 = 64;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fetch {
-    /// A repository, OWNER/NAME, or the name of a model in the catalogue
-    #[arg(required_unless_present = "mobile_sam")]
+    /// A repository, OWNER/NAME, or the name of a model in the catalogue [default: the recommended model for the memory of this
+    /// machine]
     repo: Option<String>,
     /// A branch, a tag or a commit
     #[arg(long, default_value = "main")]
@@ -48,7 +51,17 @@ pub(crate) struct Fetch {
 impl Fetch {
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let hub = Hub::from_env()?;
-        let known = self.repo.as_deref().and_then(CatalogueEntry::find);
+        let known = match &self.repo {
+            Some(name) => CatalogueEntry::find(name),
+            None if self.mobile_sam => None,
+            None => CatalogueEntry::recommended(Memory::now()),
+        };
+        if let (Some(entry), None) = (known, &self.repo) {
+            print_error(format!(
+                "{} is recommended for this machine: {}",
+                entry.name, entry.good_for
+            ));
+        }
         let repo = known.map(|entry| &entry.repo).or(self.repo.as_ref());
         let variant = self.variant.as_ref().or_else(|| known?.variant.as_ref());
         let listing = match (repo, &self.into, variant) {
