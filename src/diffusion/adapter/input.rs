@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn outlines_are_lines_for_a_union_network_and_other_images_soft_edges() {
+        let types = [ImageUse::Outline, ImageUse::Scribble, ImageUse::Content].map(control_type);
+        let edges = ControlType::SoftEdges;
+        assert_eq!(types, [ControlType::Lines, edges, edges]);
+    }
+
+    #[test]
     fn images_for_clip_are_those_of_its_image_processor() {
         let file = fixtures().join("networks/sd1_adapters.safetensors");
         let recorded = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
