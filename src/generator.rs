@@ -6,6 +6,7 @@ mod latents;
 mod library;
 mod local;
 mod named_files;
+mod open;
 mod registry;
 mod told;
 
@@ -20,10 +21,9 @@ pub use error::GenerateError;
 pub use inputs::{BlobUse, Inputs, MissingBlob};
 pub use latents::LatentOptimization;
 pub use library::{FoundModel, find_models};
-pub use local::{
-    LocalModels, draw_request, inspect, load_model, open_model, open_package, prepare_model,
-};
+pub use local::{LocalModels, draw_request, load_model, prepare_model};
 pub use named_files::{embedding_files, lora_files};
+pub use open::{inspect, open_model, open_package};
 pub use registry::{GeneratorRegistry, ModelLoader};
 
 /// Turns a recipe into a picture. It runs on the worker thread and may cache loaded data.

@@ -66,8 +66,8 @@ impl CatalogueEntry {
         CATALOGUE.iter().find(|entry| entry.repo.eq_ignore_ascii_case(repo))
     }
 
-    /// The model to download first on a machine with this memory, of which programs may use a part now: FLUX.2 Klein 4B if the
-    /// machine has enough, and otherwise Stable Diffusion 1.5.
+    /// The model to download first on a machine with this memory: FLUX.2 Klein 4B if it fits the total memory, and otherwise
+    /// Stable Diffusion 1.5.
     #[must_use]
     pub fn recommended(memory: Option<Memory>) -> Option<&'static Self> {
         let fits = |entry: &&Self| {

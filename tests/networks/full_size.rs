@@ -27,7 +27,7 @@ fn record(folder: &Path, name: &str) -> Record {
 }
 
 #[test]
-#[ignore = "needs up to 6 GB of memory and a folder of `make.py full` or `full-xl`: run it by hand"]
+#[ignore = "needs up to 6 GB of memory and a folder of `make.py full` or `full-xl`: run it by hand, see tests/reference/README.md"]
 fn stable_diffusion_agrees_with_diffusers() {
     let folder = folder();
     let files = FolderPackage::open(&folder).unwrap();
@@ -50,7 +50,7 @@ fn stable_diffusion_agrees_with_diffusers() {
 }
 
 #[test]
-#[ignore = "needs a folder of `make.py full-klein` and `full-qwen3`: run it by hand"]
+#[ignore = "needs a folder of `make.py full-klein` and `full-qwen3`: run it by hand, see tests/reference/README.md"]
 fn klein_in_blocks_of_4_bits_agrees_with_diffusers() {
     let (folder, device, interrupt) = (folder(), Device::Cpu, Interrupt::default());
     let package = TransformerFile::open(&folder.join("transformer.gguf")).unwrap().unwrap();

@@ -12,7 +12,13 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{diffusion::DeviceKind, model::TensorSource, test_support::copy_of};
+use crate::{
+    diffusion::DeviceKind,
+    generator::inspect,
+    model::{EmbeddedPackage, FolderPackage, TensorSource},
+    recipe::style::BUILT_IN_MODEL,
+    test_support::copy_of,
+};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 const TEXT_ENCODER: &str = "text_encoder/model.safetensors";

@@ -42,7 +42,7 @@ pub(super) struct Union {
     tasks: Tensor,
     layers: Vec<Layer>,
     projection: Linear,
-    /// The waves of each type, of which one is that of 1 and the others are those of 0.
+    /// The channels of the sinusoidal embedding of each type. The type of the drawing is 1, and the others are 0.
     type_width: usize,
     flip_sin_to_cos: bool,
     freq_shift: f64,
@@ -106,7 +106,7 @@ impl Union {
         }))
     }
 
-    /// Adds what the type tells about a drawing to its embedding, `(1, channels, height, width)`.
+    /// Changes the embedding of a drawing, `(1, channels, height, width)`, by its type.
     pub(super) fn add_to(&self, drawing: &Tensor) -> Result<Tensor> {
         let mean = drawing.to_dtype(DType::F32)?.mean((2, 3))?;
         let task = self.tasks.get(self.control_type as usize)?;
@@ -118,7 +118,7 @@ impl Union {
         drawing.broadcast_add(&change.unsqueeze(2)?.unsqueeze(3)?)
     }
 
-    /// What is added to the embedded timestep, `(1, width)`.
+    /// The embedding of the type, `(1, width)`. It is added to that of the timestep.
     pub(super) fn time(&self) -> Result<Tensor> {
         let (types, device) = (self.tasks.dim(0)?, self.tasks.device());
         let waves = (0..types).map(|at| {
